@@ -1,0 +1,89 @@
+"""Every error that a user can meet, with its exit code.
+
+An error says what happened (``message``), and how to go on (``hint``: a command or one sentence). ``code`` is a
+stable identifier for scripts; ``exit_code`` depends on the class only, so that a script can branch on it.
+"""
+
+from __future__ import annotations
+
+
+class ImageAIEnvError(Exception):
+    """Base of all errors that this tool raises on purpose."""
+
+    exit_code = 1
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+
+class UsageProblem(ImageAIEnvError):
+    """The command line itself is wrong (exit code 2)."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class RequestError(ImageAIEnvError):
+    """What was asked for cannot be (exit code 3): a name, a version, a requirement."""
+
+    exit_code = 3
+    code = "bad-request"
+
+
+class TemplateError(RequestError):
+    """A template file is wrong; the message lists every problem with its place (exit code 3)."""
+
+    code = "bad-template"
+
+
+class LockFileError(RequestError):
+    """A lock file cannot be read, or was made for something else (exit code 3)."""
+
+    code = "bad-lock"
+
+
+class PythonNotFoundError(ImageAIEnvError):
+    """No interpreter that fits was found, and none could be fetched (exit code 4)."""
+
+    exit_code = 4
+    code = "python-not-found"
+
+
+class UnsolvableError(ImageAIEnvError):
+    """No set of versions satisfies all requirements (exit code 5)."""
+
+    exit_code = 5
+    code = "unsolvable"
+
+
+class InstallError(ImageAIEnvError):
+    """Building failed: index, network, disk, or an installer (exit code 6)."""
+
+    exit_code = 6
+    code = "install-failed"
+
+
+class VerifyError(ImageAIEnvError):
+    """The environment was built and does not work (exit code 7)."""
+
+    exit_code = 7
+    code = "verify-failed"
+
+
+class DriftError(ImageAIEnvError):
+    """A lock no longer matches what it was compiled from (exit code 8)."""
+
+    exit_code = 8
+    code = "drift"
+
+
+class BusyError(ImageAIEnvError):
+    """Another process is changing this environment (exit code 9)."""
+
+    exit_code = 9
+    code = "busy"

@@ -1,0 +1,94 @@
+"""Where things live: one place that knows the directories of this tool.
+
+``IMAGEAI_ENV_HOME`` moves everything under one directory; otherwise ``platformdirs`` decides.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME_VARIABLE = "IMAGEAI_ENV_HOME"
+_APP = "imageai-env"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directories of one user's installation."""
+
+    data: Path
+    cache: Path
+    config: Path
+
+    @property
+    def environments(self) -> Path:
+        """Named environments, one directory each."""
+        return self.data / "envs"
+
+    @property
+    def links(self) -> Path:
+        """One small file per environment that lives elsewhere (``--path``), named after it."""
+        return self.data / "links"
+
+    @property
+    def locks(self) -> Path:
+        """Files that processes lock, so that two never change one environment."""
+        return self.data / "locks"
+
+    @property
+    def trash(self) -> Path:
+        """Directories on their way out: renamed here first, deleted after the answer."""
+        return self.data / "trash"
+
+    @property
+    def logs(self) -> Path:
+        """Full logs of every subprocess, a directory per environment."""
+        return self.data / "logs"
+
+    @property
+    def helpers(self) -> Path:
+        """Cached environments that hold pip-tools, one per target Python."""
+        return self.cache / "helpers"
+
+    @property
+    def templates(self) -> Path:
+        """The user's own templates."""
+        return self.config / "templates"
+
+
+def home() -> Home:
+    """Return the directories in force, without creating any."""
+    override = os.environ.get(HOME_VARIABLE)
+    if override:
+        root = Path(override).expanduser().absolute()
+        return Home(data=root, cache=root / "cache", config=root / "config")
+    import platformdirs
+
+    return Home(
+        data=Path(platformdirs.user_data_dir(_APP, appauthor=False)),
+        cache=Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
+        config=Path(platformdirs.user_config_dir(_APP, appauthor=False)),
+    )
+
+
+def project_templates() -> Path:
+    """Return the directory of the current project's templates."""
+    return Path.cwd() / ".imageai-env" / "templates"
+
+
+def shipped_templates() -> Path:
+    """Return the templates that came with this package (beside it in a checkout, inside it in a wheel)."""
+    package = Path(__file__).resolve().parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def scripts_directory(root: Path) -> Path:
+    """Return where an environment keeps its executables (PEP 405; ``Scripts`` on Windows, unproven)."""
+    return root / ("Scripts" if os.name == "nt" else "bin")
+
+
+def environment_python(root: Path) -> Path:
+    """Return the Python executable of the environment at ``root``."""
+    return scripts_directory(root) / ("python.exe" if os.name == "nt" else "python")
