@@ -2,6 +2,7 @@
 
 An error says what happened (``message``), and how to go on (``hint``: a command or one sentence). ``code`` is a
 stable identifier for scripts; ``exit_code`` depends on the class only, so that a script can branch on it.
+``data`` is what a script may want beside the words, for example the package diff of a drifted lock.
 """
 
 from __future__ import annotations
@@ -13,10 +14,18 @@ class ImageAIEnvError(Exception):
     exit_code = 1
     code = "error"
 
-    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        data: dict[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.data = data or {}
         if code is not None:
             self.code = code
 

@@ -1,0 +1,34 @@
+"""The two ways to resolve and install: ``uv`` when it is there, ``pip`` (with pip-tools) always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageai_envs.engines.pip_tools import PipEngine
+from imageai_envs.engines.uv import UvEngine, find_uv
+from imageai_envs.errors import RequestError
+
+if TYPE_CHECKING:
+    from imageai_envs.engines.base import Engine
+    from imageai_envs.paths import Home
+
+CHOICES = ("auto", "uv", "pip")
+
+
+def get_engine(name: str, home: Home) -> Engine:
+    """Return the engine called ``name``; ``auto`` is uv when it is installed, else pip.
+
+    Raises:
+        RequestError: uv was named and is not installed.
+    """
+    if name != "pip":
+        executable = find_uv()
+        if executable:
+            return UvEngine(executable)
+        if name == "uv":
+            raise RequestError(
+                "The engine uv was asked for and is not installed.",
+                hint='python -m pip install "imageai-envs[uv]", or use --engine pip',
+                code="no-uv",
+            )
+    return PipEngine(home)

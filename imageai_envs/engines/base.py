@@ -1,0 +1,67 @@
+"""What an engine is given and what it can do. Both engines make the same lock from the same resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.lockfile import Lock, Pin
+    from imageai_envs.process import Log
+    from imageai_envs.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Everything that determines a resolution.
+
+    Attributes:
+        requirements: PEP 508 requirements to satisfy; ImageAI is not among them when its metadata is replaced.
+        constraints: bounds on whatever gets installed.
+        alone: requirements that are pinned without looking at their metadata (ImageAI).
+        built: distributions that may be built from an sdist; everything else is wheels only.
+        preferred: pins to keep where they still satisfy everything, for minimal diffs.
+        upgrade: distributions whose preferred pin is ignored.
+    """
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    alone: tuple[str, ...]
+    built: tuple[str, ...]
+    preferred: tuple[Pin, ...] = ()
+    upgrade: frozenset[str] = frozenset()
+
+    def preferences(self) -> tuple[Pin, ...]:
+        """Return the pins that should be kept if possible."""
+        return tuple(pin for pin in self.preferred if pin.name not in self.upgrade)
+
+
+class Engine(Protocol):
+    """A resolver and installer."""
+
+    @property
+    def name(self) -> str:
+        """``uv`` or ``pip``."""
+
+    def describe(self, interpreter: Interpreter) -> str:
+        """Return name and version for lock headers, for example ``uv 0.9.1``."""
+
+    def resolve(
+        self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
+    ) -> tuple[Pin, ...]:
+        """Return the pins that satisfy ``resolution`` on ``interpreter``, sorted by name.
+
+        Raises:
+            UnsolvableError: no set of versions does, with the clash in words.
+            InstallError: index, network or disk.
+        """
+
+    def install(self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter) -> None:
+        """Install exactly ``lock`` into the environment of ``python``: hashes required, nothing resolved.
+
+        Raises:
+            InstallError: index, network, disk, a hash that does not match, a build that failed.
+        """

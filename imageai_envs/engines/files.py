@@ -1,0 +1,63 @@
+"""The requirement files that engines read, written in one place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageai_envs.lockfile import Lock, render_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from imageai_envs.progress import Reporter
+
+# "Downloading tensorflow-cpu (204.6MiB)" (uv) and "Downloading x-1.0-py3-none-any.whl (17.1 MB)" (pip).
+_DOWNLOADING = re.compile(r"^\s*Downloading (?P<what>\S+)(?: \((?P<size>[\d.]+ ?[kKMGT]?i?B)\))?\s*$")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> Path:
+    """Write lines as a requirements file and return its path."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class InstallFiles:
+    """A lock in two parts: what is installed as wheels first, and what is then built with it.
+
+    Building with the environment's own, locked setuptools and wheel means that a build fetches nothing: the lock
+    stays closed. ``isolated`` is set when the lock does not have them, and the build must fetch its backend.
+    """
+
+    wheels: Path
+    sources: Path | None
+    built: tuple[str, ...]
+    isolated: bool
+
+
+def split_lock(lock: Lock, work: Path) -> InstallFiles:
+    """Write the two parts of ``lock`` into ``work``."""
+    built = tuple(pin for pin in lock.pins if pin.name in lock.header.built)
+    wheels = [pin for pin in lock.pins if pin not in built]
+    return InstallFiles(
+        wheels=write_lines(work / "wheels.txt", render_pins(wheels, comments=False)),
+        sources=write_lines(work / "sources.txt", render_pins(built, comments=False)) if built else None,
+        built=tuple(pin.name for pin in built),
+        isolated=lock.pin("setuptools") is None or lock.pin("wheel") is None,
+    )
+
+
+def follow(line: str, reporter: Reporter) -> None:
+    """Pass one output line of an engine on, downloads as such."""
+    match = _DOWNLOADING.match(line)
+    if match and not match["what"].endswith(".metadata"):
+        reporter.downloading(_distribution(match["what"]), match["size"] or "")
+    reporter.output(line)
+
+
+def _distribution(what: str) -> str:
+    """Return the distribution's name of what is downloaded: pip says the file's name."""
+    return what.split("-")[0].replace("_", "-") if what.endswith((".whl", ".tar.gz", ".zip")) else what

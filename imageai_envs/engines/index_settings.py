@@ -1,0 +1,90 @@
+"""One set of index settings for both engines.
+
+uv does not read pip's configuration, nor pip uv's. People behind a mirror have configured one of them; both engines
+must then ask that mirror, or "the same lock from either engine" is not true. Addresses travel in environment
+variables, never in arguments, since they may hold credentials.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from pathlib import Path
+
+# pip's option, the variable that says the same to uv, and what separates several values for uv.
+# https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/topics/configuration/
+_PIP_TO_UV = (
+    ("index-url", ("UV_DEFAULT_INDEX", "UV_INDEX_URL"), " "),
+    ("extra-index-url", ("UV_INDEX", "UV_EXTRA_INDEX_URL"), " "),
+    ("find-links", ("UV_FIND_LINKS",), ","),
+    ("trusted-host", ("UV_INSECURE_HOST",), " "),
+    ("no-index", ("UV_NO_INDEX",), " "),
+    ("cert", ("SSL_CERT_FILE",), " "),
+)
+_UV_SETS_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+
+
+def pip_setting(option: str) -> str:
+    """Return the value of a pip option: its environment variable, else its configuration files, else ``""``."""
+    variable = os.environ.get("PIP_" + option.upper().replace("-", "_"))
+    if variable is not None:
+        return variable
+    value = ""
+    for path in _pip_files():  # later files override earlier ones
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError, OSError):
+            continue  # pip itself will complain about it, in words people know
+        for section in ("global", "install"):
+            value = parser.get(section, option, fallback=value)
+    return value
+
+
+def _pip_files() -> list[Path]:
+    """Return pip's configuration files, weakest first."""
+    named = os.environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return []
+    home = Path.home()
+    if os.name == "nt":  # unproven
+        candidates = [
+            Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "pip" / "pip.ini",
+            home / "pip" / "pip.ini",
+            Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "pip" / "pip.ini",
+        ]
+    else:
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+        shared = [Path(part) / "pip" / "pip.conf" for part in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
+        mac = [home / "Library" / "Application Support" / "pip" / "pip.conf"]
+        candidates = [*shared, Path("/etc/pip.conf"), home / ".pip" / "pip.conf", config / "pip" / "pip.conf", *mac]
+    return [*candidates, Path(named)] if named else candidates
+
+
+def for_uv() -> dict[str, str]:
+    """Return variables that give uv pip's index settings, as far as uv has none of its own."""
+    own_index = any(os.environ.get(name) for name in _UV_SETS_INDEX)
+    extra: dict[str, str] = {}
+    for option, names, separator in _PIP_TO_UV:
+        if any(os.environ.get(name) for name in names) or (own_index and "index" in option):
+            continue
+        value = pip_setting(option)
+        if value:
+            extra[names[0]] = separator.join(value.split())
+    if "UV_INDEX" in extra:
+        # pip takes the best version of all indexes; uv by default the first index that has the name.
+        extra.setdefault("UV_INDEX_STRATEGY", os.environ.get("UV_INDEX_STRATEGY", "unsafe-best-match"))
+    return extra
+
+
+def for_pip() -> dict[str, str]:
+    """Return variables that give pip uv's index, as far as pip has none of its own."""
+    extra: dict[str, str] = {}
+    default = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL")
+    if default and not pip_setting("index-url"):
+        extra["PIP_INDEX_URL"] = default.split("=", 1)[-1] if "=" in default.split("://")[0] else default
+    further = os.environ.get("UV_INDEX") or os.environ.get("UV_EXTRA_INDEX_URL")
+    if further and not pip_setting("extra-index-url"):
+        words = [word.split("=", 1)[-1] if "=" in word.split("://")[0] else word for word in further.split()]
+        extra["PIP_EXTRA_INDEX_URL"] = " ".join(words)
+    return extra

@@ -1,0 +1,136 @@
+"""The pip engine: pip-tools resolves in a helper environment of the target's Python, the environment's pip installs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from imageai_envs.engines.failures import install_failure, resolution_failure
+from imageai_envs.engines.files import follow, split_lock, write_lines
+from imageai_envs.engines.helper import helper_environment, helper_pins
+from imageai_envs.engines.index_settings import for_pip
+from imageai_envs.errors import InstallError
+from imageai_envs.lockfile import Pin, parse_pins, render_pins
+from imageai_envs.process import Finished, Log, clean_environment, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageai_envs.engines.base import Resolution
+    from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.lockfile import Lock
+    from imageai_envs.paths import Home
+    from imageai_envs.progress import Reporter
+
+
+def _pip_environment() -> dict[str, str]:
+    return clean_environment({"PIP_RETRIES": "3", "PIP_ROOT_USER_ACTION": "ignore", **for_pip()})
+
+
+@dataclass(frozen=True)
+class PipEngine:
+    """Needs nothing that is not installed with us, save pip in the target's Python."""
+
+    home: Home
+
+    @property
+    def name(self) -> str:
+        """Name of the engine."""
+        return "pip"
+
+    def describe(self, interpreter: Interpreter) -> str:
+        """Return the versions of pip-tools and pip that resolve for this Python."""
+        return helper_pins(interpreter.minor).words()
+
+    def _run(self, argv: list[str | Path], work: Path, log: Log, reporter: Reporter) -> Finished:
+        return run(
+            argv, environment=_pip_environment(), cwd=work, log=log, on_line=lambda line: follow(line, reporter)
+        )
+
+    def resolve(
+        self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
+    ) -> tuple[Pin, ...]:
+        """Return the pins that satisfy ``resolution`` (see :class:`~imageai_envs.engines.base.Engine`)."""
+        python = helper_environment(interpreter, self.home, _pip_environment(), log, reporter)
+        output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
+        # Constraints ride in the input file: the oldest pip-tools that we run has no option for them.
+        write_lines(work / "constraints.txt", resolution.constraints)
+        source = write_lines(work / "resolve.in", [*resolution.requirements, "-c constraints.txt"])
+        binary = ["--only-binary=:all:", *(f"--no-binary={name}" for name in resolution.built)]
+        # fast-deps reads a wheel's metadata by range requests where an index has no PEP 658 metadata.
+        pip_args = " ".join([*binary, "--use-feature=fast-deps"])
+        driver = package_files("imageai_envs.engines") / "pip_tools_driver.py"
+        done = self._run(
+            [
+                python, "-I", str(driver), "compile", "--generate-hashes", "--resolver=backtracking", "--strip-extras",
+                "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
+                "--allow-unsafe", "--cache-dir", self.home.cache / "pip-tools", f"--pip-args={pip_args}",
+                "--output-file", output, source,
+            ],
+            work,
+            log,
+            reporter,
+        )  # fmt: skip
+        if not done.ok:
+            raise resolution_failure(done, log.path)
+        pins = [*parse_pins(output.read_text(encoding="utf-8"))]
+        pins += self._pin_alone(python, resolution, binary, work, log, reporter)
+        return tuple(sorted(pins, key=lambda pin: pin.name))
+
+    def _pin_alone(  # noqa: PLR0913 - the parts of one command line
+        self,
+        python: Path,
+        resolution: Resolution,
+        binary: list[str],
+        work: Path,
+        log: Log,
+        reporter: Reporter,
+    ) -> list[Pin]:
+        """Pin requirements without their dependencies; pip-compile cannot, pip's report says file and hash."""
+        if not resolution.alone:
+            return []
+        report = work / "report.json"
+        done = self._run(
+            [
+                python, "-I", "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--report",
+                report, *binary, *resolution.alone,
+            ],
+            work,
+            log,
+            reporter,
+        )  # fmt: skip
+        if not done.ok:
+            raise resolution_failure(done, log.path)
+        # The report's format: https://pip.pypa.io/en/stable/reference/installation-report/
+        pins = []
+        for item in json.loads(report.read_text(encoding="utf-8"))["install"]:
+            archive = item["download_info"].get("archive_info", {})
+            value = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
+            if not value:
+                raise InstallError(f"The index gives no sha256 for {item['metadata']['name']}.", code="no-hash")
+            name = canonicalize_name(item["metadata"]["name"])
+            pins.append(Pin(name, item["metadata"]["version"], (f"sha256:{value}",)))
+        return pins
+
+    def install(self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter) -> None:
+        """Install exactly ``lock`` (see :class:`~imageai_envs.engines.base.Engine`)."""
+        files = split_lock(lock, work)
+        common: list[str | Path] = [
+            python, "-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-warn-script-location",
+            # What is used gets compiled when it is first imported; compiling all of TensorFlow takes a minute.
+            "--no-compile", "--progress-bar", "off",
+        ]  # fmt: skip
+        done = self._run([*common, "--only-binary", ":all:", "-r", files.wheels], work, log, reporter)
+        if done.ok and files.sources:
+            build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
+            for name in files.built:
+                build += ["--no-binary", name]
+            done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
+        if not done.ok:
+            raise install_failure(done, log.path)
+
+

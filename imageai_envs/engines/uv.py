@@ -1,0 +1,119 @@
+"""The uv engine: ``uv pip compile`` and ``uv pip install``."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageai_envs.engines.failures import install_failure, resolution_failure
+from imageai_envs.engines.files import follow, split_lock, write_lines
+from imageai_envs.engines.index_settings import for_uv
+from imageai_envs.lockfile import parse_pins, render_pins
+from imageai_envs.process import Finished, Log, clean_environment, run
+
+if TYPE_CHECKING:
+    from imageai_envs.engines.base import Resolution
+    from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.lockfile import Lock, Pin
+    from imageai_envs.progress import Reporter
+
+
+def find_uv() -> Path | None:
+    """Return the uv that was installed with us (the ``uv`` extra), or the first on PATH."""
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        found = shutil.which("uv")
+        return Path(found) if found else None
+    try:
+        return Path(find_uv_bin())
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class UvEngine:
+    """Runs one uv executable."""
+
+    executable: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the engine."""
+        return "uv"
+
+    @cached_property
+    def _version(self) -> str:
+        answer = run([self.executable, "--version"], timeout=60).stdout.split()
+        return answer[1] if len(answer) > 1 else "unknown"
+
+    def describe(self, interpreter: Interpreter) -> str:  # noqa: ARG002 - one uv serves every Python
+        """Return ``uv`` and its version."""
+        return f"uv {self._version}"
+
+    def _run(self, arguments: list[str | Path], work: Path, log: Log, reporter: Reporter) -> Finished:
+        # `work` as directory: a pyproject.toml with [tool.uv] overrides where the user happens to stand must not
+        # change what is resolved. Their uv.toml and their index variables still count.
+        return run(
+            [self.executable, *arguments, "--color", "never"],
+            environment=clean_environment(for_uv()),
+            cwd=work,
+            log=log,
+            on_line=lambda line: follow(line, reporter),
+        )
+
+    def resolve(
+        self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
+    ) -> tuple[Pin, ...]:
+        """Return the pins that satisfy ``resolution`` (see :class:`~imageai_envs.engines.base.Engine`)."""
+        common: list[str | Path] = [
+            "--python", interpreter.executable, "--generate-hashes", "--no-header", "--no-emit-index-url",
+            "--no-emit-find-links", "--only-binary", ":all:", "--no-python-downloads", "--no-sources",
+        ]  # fmt: skip
+        for name in resolution.built:
+            common += ["--no-binary", name]
+        # uv keeps the versions of an existing output file, as pip-tools does.
+        output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
+        self._compile("resolve", resolution.requirements, resolution.constraints, common, output, log, reporter)
+        pins = list(parse_pins(output.read_text(encoding="utf-8")))
+        if resolution.alone:
+            alone = work / "alone.txt"
+            self._compile("alone", resolution.alone, (), [*common, "--no-deps"], alone, log, reporter)
+            pins += parse_pins(alone.read_text(encoding="utf-8"))
+        return tuple(sorted(pins, key=lambda pin: pin.name))
+
+    def _compile(  # noqa: PLR0913 - the parts of one command line
+        self,
+        name: str,
+        requirements: tuple[str, ...],
+        constraints: tuple[str, ...],
+        options: list[str | Path],
+        output: Path,
+        log: Log,
+        reporter: Reporter,
+    ) -> None:
+        work = output.parent
+        arguments: list[str | Path] = ["pip", "compile", write_lines(work / f"{name}.in", requirements)]
+        if constraints:
+            arguments += ["--constraints", write_lines(work / f"{name}-constraints.txt", constraints)]
+        done = self._run([*arguments, *options, "--output-file", output], work, log, reporter)
+        if not done.ok:
+            raise resolution_failure(done, log.path)
+
+    def install(self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter) -> None:
+        """Install exactly ``lock`` (see :class:`~imageai_envs.engines.base.Engine`)."""
+        files = split_lock(lock, work)
+        common: list[str | Path] = [
+            "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
+        ]  # fmt: skip
+        done = self._run([*common, "--only-binary", ":all:", "-r", files.wheels], work, log, reporter)
+        if done.ok and files.sources:
+            build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
+            for name in files.built:
+                build += ["--no-binary", name]
+            done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
+        if not done.ok:
+            raise install_failure(done, log.path)

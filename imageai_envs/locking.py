@@ -1,0 +1,175 @@
+"""From a request to a lock: what is resolved, by whom, and what is done about ImageAI's wrong metadata.
+
+Everything is resolved *without* ImageAI (its real dependencies stand in the template); ImageAI is then pinned alone
+and appended. A resolver-wide override would also erase TensorFlow's own caps: Keras 3 beside TensorFlow 2.15 was
+seen that way.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from imageai_envs.engines.base import Resolution
+from imageai_envs.errors import UnsolvableError
+from imageai_envs.lockfile import Header, Lock, Pin, digest_inputs
+
+if TYPE_CHECKING:
+    from imageai_envs.catalog import Selection
+    from imageai_envs.engines.base import Engine
+    from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.process import Log
+    from imageai_envs.progress import Reporter
+    from imageai_envs.target import Target
+
+
+@dataclass(frozen=True)
+class LockInputs:
+    """All that a lock depends on, for one target: the same inputs, the same digest.
+
+    Attributes:
+        selection: template, exact TensorFlow, variant.
+        extras: the user's requirements.
+        target: CPython minor and platform.
+    """
+
+    selection: Selection
+    extras: tuple[str, ...]
+    target: Target
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What is resolved: the template's requirements and the user's, ImageAI only if its metadata counts."""
+        own = self.selection.template.requirements(self.selection.variant, self.selection.tensorflow, self.target)
+        imageai = () if self._replaced else (self._imageai,)
+        return (*own, *imageai, *self.extras)
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """The template's caps for this TensorFlow and target."""
+        return self.selection.template.constraints(self.selection.tensorflow, self.target)
+
+    @property
+    def _replaced(self) -> bool:
+        return self.selection.template.imageai.replaces_dependencies
+
+    @property
+    def _imageai(self) -> str:
+        return f"imageai=={self.selection.template.imageai.version}"
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """Distributions that may be built from source."""
+        return self.selection.template.sources_built(self.selection.tensorflow)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Distributions that are left out of the result."""
+        return self.selection.template.left_out(self.selection.tensorflow)
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything above; a lock that carries another one has drifted."""
+        return digest_inputs({
+            "requirements": self.requirements,
+            "constraints": self.constraints,
+            "imageai": self._imageai,
+            "replaced": self._replaced,
+            "built": sorted(self.built),
+            "dropped": sorted(self.dropped),
+            "target": str(self.target),
+        })
+
+    def resolution(self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()) -> Resolution:
+        """Return what an engine is given."""
+        alone = (self._imageai,) if self._replaced else ()
+        return Resolution(self.requirements, self.constraints, alone, self.built, preferred, upgrade)
+
+    def header(self, engine: str, pinned: frozenset[str]) -> Header:
+        """Return the header of a lock with these inputs."""
+        template = self.selection.template
+        return Header(
+            template=template.name,
+            tensorflow=self.selection.tensorflow,
+            imageai=template.imageai.version,
+            variant=self.selection.variant,
+            target=self.target,
+            engine=engine,
+            requires=self.extras,
+            replaced=self._replaced,
+            built=tuple(name for name in self.built if name in pinned),
+            dropped=self.dropped,
+            inputs=self.digest,
+        )
+
+
+def check_clashes(inputs: LockInputs) -> None:
+    """Find a requirement of the user that no version can satisfy together with the template, before any download.
+
+    Raises:
+        UnsolvableError: with both requirements, the reason of the cap and its source.
+    """
+    template = inputs.selection.template
+    environment = inputs.target.marker_environment()
+    reasons = {cap.requirement: cap for cap in template.caps}
+    fixed = [Requirement(text) for text in (*inputs.constraints, *inputs.requirements)]
+    replaced = [Requirement(f"imageai=={template.imageai.version}")]
+    for text in inputs.extras:
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate(environment):
+            continue
+        for own in (*fixed, *replaced):
+            if canonicalize_name(own.name) != canonicalize_name(wanted.name) or str(own) == str(wanted):
+                continue
+            if (own.specifier & wanted.specifier).is_unsatisfiable():
+                cap = reasons.get(str(own))
+                why = f"\n  Why the template has it: {cap.reason} (source: {cap.source})" if cap else ""
+                raise UnsolvableError(
+                    f"Your requirement {text!r} and {str(own)!r} of template {template.name} exclude each other.{why}",
+                    hint=f"Drop {text!r}, or ask for a version of {own.name} that {str(own.specifier)!r} allows.",
+                    code="clash",
+                )
+
+
+def compile_lock(
+    inputs: LockInputs,
+    engine: Engine,
+    interpreter: Interpreter,
+    log: Log,
+    reporter: Reporter,
+    *,
+    preferred: tuple[Pin, ...] = (),
+    upgrade: frozenset[str] = frozenset(),
+) -> Lock:
+    """Resolve ``inputs`` for ``interpreter`` and return the closed lock.
+
+    Args:
+        inputs: what the lock is for; its target must be the interpreter's.
+        engine: who resolves.
+        interpreter: a Python of the target; metadata is evaluated for it.
+        log: record of the engine's output.
+        reporter: told about steps and downloads.
+        preferred: pins to keep where possible, so that a new lock differs only where it must.
+        upgrade: names whose preferred pin is not kept.
+
+    Raises:
+        UnsolvableError: no set of versions satisfies everything.
+        InstallError: index, network or disk.
+    """
+    check_clashes(inputs)
+    reporter.step(
+        f"resolving {inputs.selection.template.name} ({inputs.selection.variant}) for {inputs.target} with {engine.name}"
+    )
+    with tempfile.TemporaryDirectory(prefix="imageai-env-lock-") as work:
+        resolution = inputs.resolution(preferred, upgrade)
+        pins = engine.resolve(resolution, interpreter, Path(work), log, reporter)
+    kept = tuple(pin for pin in pins if pin.name not in inputs.dropped)
+    names = frozenset(pin.name for pin in kept)
+    # A distribution that was only there for another's sake keeps no word of the one that was left out.
+    kept = tuple(Pin(pin.name, pin.version, pin.hashes, tuple(v for v in pin.via if v in names)) for pin in kept)
+    return Lock(inputs.header(engine.describe(interpreter), names), kept)

@@ -1,0 +1,117 @@
+"""What a user asks for, before anything is looked up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from imageai_envs.errors import RequestError
+
+MAX_NESTING = 10  # -r inside -r; pip has no limit, but a cycle has no end
+
+
+@dataclass(frozen=True)
+class Request:
+    """The versions and additions that were asked for; None means "you choose".
+
+    Attributes:
+        template: a template's name, or the path of a template file.
+        tensorflow: ``2.10`` (newest patch) or ``2.10.0`` (exactly).
+        imageai: an ImageAI version.
+        variant: ``cpu`` or ``gpu``.
+        python: a version, an executable or a directory.
+        extras: further PEP 508 requirements, from ``--with`` and ``-r``, in order.
+    """
+
+    template: str | None = None
+    tensorflow: str | None = None
+    imageai: str | None = None
+    variant: str = "cpu"
+    python: str | None = None
+    extras: tuple[str, ...] = ()
+
+
+def parse_requirement(text: str, origin: str) -> str:
+    """Validate one requirement of the user and return it in canonical spelling.
+
+    Args:
+        text: a PEP 508 requirement.
+        origin: where it stands, for the error: ``--with`` or ``file.txt, line 3``.
+
+    Raises:
+        RequestError: not a requirement, or one that cannot be locked with hashes.
+    """
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        raise RequestError(
+            f"{origin}: {text!r} is not a requirement (PEP 508): {reason}.",
+            hint="A requirement looks like 'pandas' or 'pandas>=1.5,<2'.",
+            code="bad-requirement",
+        ) from error
+    if requirement.url:
+        raise RequestError(
+            f"{origin}: {requirement.name} is given by URL or path, and that cannot be locked with hashes.",
+            hint=f"Name a released version, such as {requirement.name}==1.0, or install it afterwards with "
+            "imageai-env run NAME -- pip install --no-deps ...",
+            code="direct-reference",
+        )
+    return str(requirement)
+
+
+def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
+    """Read a requirements file: requirements, comments, continuation lines and ``-r`` of other files.
+
+    Hashes are ignored (the resolution makes new ones). Every other option is refused by name, since an option that
+    is silently dropped changes what gets installed; index settings belong into pip's or uv's configuration, where
+    credentials stay out of files that are shared.
+
+    Raises:
+        RequestError: unreadable file, an option, or something that is not a requirement, with the line number.
+    """
+    if _depth > MAX_NESTING:
+        raise RequestError(f"{path} includes itself, or nests more than {MAX_NESTING} files.", code="bad-requirement")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path} is not UTF-8 text.", code="bad-requirement") from error
+    except OSError as error:
+        raise RequestError(f"Cannot read {path}: {error.strerror or error}.", code="bad-requirement") from error
+    requirements: list[str] = []
+    for number, line in _logical_lines(text):
+        origin = f"{path}, line {number}"
+        include = re.fullmatch(r"(?:-r|--requirement)[ =]?\s*(\S+)", line)
+        if include:
+            requirements += read_requirements(path.parent / include[1], _depth=_depth + 1)
+        elif line.startswith("-"):
+            option = line.split()[0].split("=")[0]
+            raise RequestError(
+                f"{origin}: the option {option} is not understood in a requirements file here.",
+                hint="Remove the line. Index addresses: set PIP_INDEX_URL or UV_DEFAULT_INDEX instead.",
+                code="bad-requirement",
+            )
+        else:
+            requirements.append(parse_requirement(re.sub(r"\s+--hash[= ]\S+", "", line), origin))
+    return tuple(requirements)
+
+
+def _logical_lines(text: str) -> list[tuple[int, str]]:
+    """Join continuation lines and drop comments, as pip reads requirements files."""
+    lines: list[tuple[int, str]] = []
+    start, pending = 0, ""
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = re.sub(r"(^|\s+)#.*$", "", raw).rstrip()
+        start = start if pending else number
+        if line.endswith("\\"):
+            pending += line[:-1] + " "
+            continue
+        whole, pending = (pending + line).strip(), ""
+        if whole:
+            lines.append((start, whole))
+    if pending.strip():
+        lines.append((start, pending.strip()))
+    return lines

@@ -1,0 +1,150 @@
+"""Replace an environment so that the old one or the new one works, never neither.
+
+A virtual environment cannot be moved once built, so the new one is built at its final path; the old one waits
+beside it under :func:`aside`, renamed, not copied. The new one's state file is the moment of change. Whatever ends
+the work before it (an error, Ctrl-C, a kill, a full disk), the directory under the final name is unfinished and the
+old one still waits: :func:`settle` puts it back, at once or by the next command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from imageai_envs.environment import METADATA, is_finished, is_ours, mark
+from imageai_envs.errors import InstallError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imageai_envs.paths import Home
+    from imageai_envs.progress import Reporter
+
+_WAIT_QUIETLY = 0.5  # seconds before a waiting command says so
+
+
+def aside(root: Path) -> Path:
+    """Return where the old environment waits while ``root`` is rebuilt: a sibling, so that a rename suffices."""
+    return root.with_name(f".{root.name}.imageai-env-old")
+
+
+@contextmanager
+def locked(root: Path, home: Home, reporter: Reporter) -> Iterator[None]:
+    """Hold the environment at ``root`` against other processes, and settle what a dead one left behind.
+
+    A second process waits and says so.
+    """
+    from filelock import FileLock, Timeout
+
+    # Two spellings of one directory are one environment; the name itself is not resolved, it may not exist yet.
+    real = root.parent.resolve() / root.name
+    home.locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock")
+    try:
+        lock.acquire(timeout=_WAIT_QUIETLY)
+    except Timeout:
+        reporter.note(f"another imageai-env is working on {root}; waiting for it")
+        lock.acquire()
+    try:
+        settle(root)
+        yield
+    finally:
+        lock.release()
+
+
+def settle(root: Path) -> None:
+    """Finish or undo an interrupted replacement of ``root``. Must be called under :func:`locked`."""
+    old = aside(root)
+    if is_ours(old):
+        if is_finished(root):
+            delete(old)  # the change had happened; only the sweeping was missing
+            return
+        if root.exists():
+            delete(root)
+        old.rename(root)
+    elif is_ours(root) and not is_finished(root) and (root / METADATA / "building").exists():
+        delete(root)
+
+
+@contextmanager
+def replacing(root: Path, *, force: bool) -> Iterator[None]:
+    """Build a new environment at ``root`` inside the block; undo everything if the block fails.
+
+    The block must end with the state written (see :func:`imageai_envs.environment.write_state`).
+
+    Args:
+        root: final path; must be held by :func:`locked`.
+        force: an environment of ours that is there already may be replaced.
+
+    Raises:
+        RequestError: something is there that may not be replaced.
+    """
+    check_free(root, force=force)
+    old = aside(root)
+    if is_ours(root):
+        root.rename(old)
+    elif root.is_dir():
+        root.rmdir()  # empty, as check_free has seen
+    try:
+        mark(root)
+        (root / METADATA / "building").touch()
+        yield
+        if not is_finished(root):
+            raise InstallError(f"{root} was not finished.", code="unfinished")
+        (root / METADATA / "building").unlink(missing_ok=True)
+    except BaseException:
+        if not is_finished(root):
+            _undo(root, old)
+        raise
+    if is_ours(old):
+        delete(old)
+
+
+def _undo(root: Path, old: Path) -> None:
+    if is_ours(root) or (root.is_dir() and not any(root.iterdir())):
+        shutil.rmtree(root, ignore_errors=True)
+    if root.exists():  # something in it resists; out of the way with it, the old one goes first
+        root.rename(root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}"))
+    if is_ours(old):
+        old.rename(root)
+
+
+def check_free(root: Path, *, force: bool) -> None:
+    """Refuse a place that holds something which is not ours to replace.
+
+    Raises:
+        RequestError: an environment without ``force``, somebody else's directory, or a file.
+    """
+    if is_ours(root):
+        if is_finished(root) and not force:
+            raise RequestError(
+                f"There is already an environment at {root}.",
+                hint="Use another name, or replace it: add --force (the old one stays until the new one is proved).",
+                code="exists",
+            )
+        return
+    if root.is_symlink() or (root.exists() and not (root.is_dir() and not any(root.iterdir()))):
+        raise RequestError(
+            f"{root} exists and was not made by imageai-env, so it is left alone.",
+            hint="Move it away yourself, or choose another place.",
+            code="not-ours",
+        )
+
+
+def delete(root: Path) -> None:
+    """Delete a directory of ours; anything without our marker is refused.
+
+    Raises:
+        RequestError: no marker there.
+        OSError: it cannot be deleted.
+    """
+    if not is_ours(root):
+        raise RequestError(f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours")
+    # Renamed first: a half-deleted directory must never answer to an environment's name.
+    doomed = root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}")
+    root.rename(doomed)
+    shutil.rmtree(doomed)
