@@ -7,6 +7,8 @@ stable identifier for scripts; ``exit_code`` depends on the class only, so that 
 
 from __future__ import annotations
 
+import errno
+
 
 class ImageAIEnvError(Exception):
     """Base of all errors that this tool raises on purpose."""
@@ -96,3 +98,19 @@ class BusyError(ImageAIEnvError):
 
     exit_code = 9
     code = "busy"
+
+
+def from_os_error(error: OSError) -> ImageAIEnvError:
+    """Return our error for what the operating system refused: full disk, no permission, a file in the way."""
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InstallError(
+            f"The disk is full{place}.", hint="Free some space (df -h), then run it again.", code="disk-full"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return InstallError(
+            f"Cannot write{place}: {error.strerror}.",
+            hint="Set IMAGEAI_ENV_HOME to a directory that you may write.",
+            code="not-writable",
+        )
+    return InstallError(f"The system refused{place}: {error.strerror or error}.", code="system")

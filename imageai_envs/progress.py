@@ -14,6 +14,9 @@ class Reporter(Protocol):
     def downloading(self, name: str, size: str) -> None:
         """Say that a file is being downloaded; ``size`` is human text such as ``204.6MiB``, may be empty."""
 
+    def downloaded(self, name: str) -> None:
+        """Say that the file of ``name`` is here."""
+
     def note(self, text: str) -> None:
         """Tell something worth knowing that is not a step, for example which template was taken."""
 
@@ -31,6 +34,9 @@ class Silent:
         """Ignore."""
 
     def downloading(self, name: str, size: str) -> None:
+        """Ignore."""
+
+    def downloaded(self, name: str) -> None:
         """Ignore."""
 
     def note(self, text: str) -> None:

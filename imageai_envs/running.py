@@ -138,7 +138,20 @@ def run_in(root: Path, argv: Sequence[str]) -> int:
     return attend([program, *argv[1:]], variables)
 
 
-def attend(argv: Sequence[str], variables: Mapping[str, str]) -> int:
+def run_reported(root: Path, argv: Sequence[str]) -> int:
+    """Run ``argv`` like :func:`run_in`, as a child whose standard output is our standard error; return its exit code.
+
+    For callers whose own standard output must stay theirs (``--json``). Same errors as :func:`run_in`.
+    """
+    if not argv:
+        raise UsageProblem("No command to run was given.", hint="imageai-env run NAME -- python --version")
+    require_python(root)
+    variables = environment_variables(root)
+    program = _find(argv[0], variables["PATH"])
+    return attend([program, *argv[1:]], variables, stdout=sys.stderr.fileno())
+
+
+def attend(argv: Sequence[str], variables: Mapping[str, str], stdout: int | None = None) -> int:
     """Run a program on our own terminal, wait, and return its exit code (128 + N when signal N ended it).
 
     A Ctrl-C is the program's: the terminal delivers it to both of us, and only the program knows what it
@@ -158,7 +171,7 @@ def attend(argv: Sequence[str], variables: Mapping[str, str]) -> int:
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
     _flush()
     with _signals(numbers):
-        child = subprocess.Popen(list(argv), env=dict(variables))
+        child = subprocess.Popen(list(argv), env=dict(variables), stdout=stdout)
         code = child.wait()
     return code if code >= 0 else _SHELL_SIGNAL_BASE - code
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # "Downloading tensorflow-cpu (204.6MiB)" (uv) and "Downloading x-1.0-py3-none-any.whl (17.1 MB)" (pip).
 _DOWNLOADING = re.compile(r"^\s*Downloading (?P<what>\S+)(?: \((?P<size>[\d.]+ ?[kKMGT]?i?B)\))?\s*$")
 
+_DOWNLOADED = re.compile(r"^\s*Downloaded (?P<what>\S+)\s*$")  # uv
+
 
 def write_lines(path: Path, lines: Iterable[str]) -> Path:
     """Write lines as a requirements file and return its path."""
@@ -55,6 +57,9 @@ def follow(line: str, reporter: Reporter) -> None:
     match = _DOWNLOADING.match(line)
     if match and not match["what"].endswith(".metadata"):
         reporter.downloading(_distribution(match["what"]), match["size"] or "")
+    done = _DOWNLOADED.match(line)
+    if done:
+        reporter.downloaded(done["what"])
     reporter.output(line)
 
 

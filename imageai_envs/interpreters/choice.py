@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -158,7 +159,7 @@ def _named(template: Template, wanted: str, *, home: Home, reporter: Reporter) -
 def _executable(wanted: str) -> Path:
     """Return the file that a path or the name of a command stands for."""
     path = Path(wanted).expanduser()
-    if not path.exists() and path.name == wanted and not path.is_symlink():
+    if not wanted.strip() or (path.name == wanted and not os.path.lexists(path)):
         command = shutil.which(wanted)
         if command is None:
             raise RequestError(
@@ -230,7 +231,14 @@ def _not_found(
     if fitting:
         best = fitting[0]
         hint = f"drop --python, or use --python {best.target.python_version} (found at {best.executable})"
-    return PythonNotFoundError("\n".join(lines), hint=hint)
+    data: dict[str, object] = {
+        "python": str(template.python),
+        "found": [
+            {"version": one.version_text, "path": str(one.executable), "unusable": one.unusable}
+            for one in found
+        ],
+    }
+    return PythonNotFoundError("\n".join(lines), hint=hint, data=data)
 
 
 def _ways(version: str) -> list[str]:

@@ -1,0 +1,16 @@
+"""Entry point of ``imageai-env`` and ``python -m imageai_envs``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    from imageai_envs.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

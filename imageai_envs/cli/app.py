@@ -1,0 +1,161 @@
+"""The group of commands, loaded lazily, and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from imageai_envs import __version__
+from imageai_envs.errors import ImageAIEnvError, UsageProblem, from_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+# Name -> module under cli.commands, and its line in --help (a test holds it against the command's own).
+COMMANDS = {
+    "create": ("create", "Create an environment and prove that ImageAI runs in it."),
+    "list": ("list_", "List all environments with their real disk use."),
+    "show": ("show", "Show one environment in detail."),
+    "run": ("run", "Run a command in an environment, without activating it."),
+    "shell": ("shell", "Open a shell with an environment active."),
+    "activate": ("activate", "Print what activates an environment, for eval."),
+    "remove": ("remove", "Remove an environment."),
+    "lock": ("lock", "Write or check a lock: every distribution pinned, with hashes."),
+    "templates": ("templates", "List, show and validate templates."),
+    "python": ("python", "List the Pythons of this machine and what they serve."),
+    "completion": ("completion", "Print shell completion."),
+}
+_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used: ``--help`` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of :data:`COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"imageai_envs.cli.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands from the static table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; suggest the nearest one for a misspelt name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], list(COMMANDS), n=1)
+            if near and "Did you mean" not in error.message:
+                error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]!r}?"
+            raise
+
+
+_EPILOG = """\b
+Examples:
+  imageai-env create myproj --tf 2.10
+  imageai-env run myproj -- python detect.py
+  imageai-env lock --tf 2.10 --with pandas -o requirements.lock.txt
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="imageai-env", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Working ImageAI + TensorFlow environments: create, prove, run, lock."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code. No traceback ever reaches the user."""
+    signal.signal(signal.SIGTERM, _terminated)
+    as_json = "--json" in (arguments[: list(arguments).index("--")] if "--" in arguments else arguments)
+    try:
+        cli.main(args=list(arguments), prog_name="imageai-env", standalone_mode=False)
+    except ImageAIEnvError as error:
+        return _fail(error, arguments, as_json=as_json)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _fail(_usage(error), arguments, as_json=as_json)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        interrupted = ImageAIEnvError("Interrupted; what was there before is there still.", code="interrupted")
+        interrupted.exit_code = _INTERRUPTED
+        return _fail(interrupted, arguments, as_json=as_json)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`imageai-env list | head`); Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(from_os_error(error), arguments, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
+        return _fail(_unexpected(error), arguments, as_json=as_json)
+    return 0
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as on Ctrl-C, so that everything is undone in order."""
+    raise KeyboardInterrupt
+
+
+def _usage(error: click.ClickException) -> ImageAIEnvError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "imageai-env"
+    return UsageProblem(error.format_message(), hint=f"{command} --help")
+
+
+def _unexpected(error: Exception) -> ImageAIEnvError:
+    """Keep the traceback in a file, for a report, and tell where."""
+    import tempfile
+    import traceback
+
+    from imageai_envs.redaction import redact
+
+    text = redact("".join(traceback.format_exception(error)))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="imageai-env-crash-", suffix=".log", delete=False, encoding="utf-8"
+        ) as stream:
+            stream.write(text)
+        where = f" Details: {stream.name}"
+    except OSError:
+        where = ""
+    return ImageAIEnvError(
+        redact(f"Something unexpected happened ({type(error).__name__}: {error}).{where}"),
+        hint="Please report it with that file.",
+        code="unexpected",
+    )
+
+
+def _fail(error: ImageAIEnvError, arguments: Sequence[str], *, as_json: bool) -> int:
+    from imageai_envs.cli.render import show_error
+
+    show_error(error, _command_words(arguments), as_json=as_json)
+    return error.exit_code
+
+
+def _command_words(arguments: Sequence[str]) -> str:
+    words = [word for word in arguments if not word.startswith("-")]
+    count = 2 if words[:1] in (["templates"], ["python"]) else 1
+    return " ".join(words[:count])

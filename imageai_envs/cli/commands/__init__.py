@@ -1,0 +1,1 @@
+"""One module per verb; each has ``command``, a click command. Loaded only when the verb is used."""

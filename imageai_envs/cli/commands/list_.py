@@ -1,0 +1,52 @@
+"""``imageai-env list``."""
+
+from __future__ import annotations
+
+import click
+
+from imageai_envs.cli.options import Session, answers
+from imageai_envs.result import Result, Table
+
+
+@click.command(name="list")
+@answers
+def command(session: Session, /) -> Result:
+    """List all environments with their real disk use.
+
+    SIZE counts every file of an environment once; FREED is what removing it would give back, for files that are
+    hardlinked into a cache or another environment stay. Nothing of an environment is executed.
+    """
+    from imageai_envs.cli.render import human_size
+    from imageai_envs.disk_use import measure, measure_together
+    from imageai_envs.store import Store
+
+    environments = Store(session.home).all()
+    rows, data = [], []
+    for environment in environments:
+        use, state = measure(environment.root), environment.state
+        status = "unfinished" if state is None else "ok" if environment.python.exists() else "python missing"
+        rows.append((
+            environment.name,
+            f"{state.tensorflow} {state.variant}" if state else "-",
+            state.imageai if state else "-",
+            state.python_version if state else "-",
+            state.verified if state else "-",
+            status,
+            human_size(use.size),
+            human_size(use.unshared),
+            str(environment.root),
+        ))
+        data.append({
+            "name": environment.name,
+            "root": str(environment.root),
+            "status": status,
+            "bytes": use.size,
+            "bytes_unshared": use.unshared,
+            "state": state.to_json() if state else None,
+        })
+    total = measure_together(environment.root for environment in environments)
+    if not rows:
+        return Result("list", {"environments": [], "bytes": 0}, ["No environments yet: imageai-env create myproj"])
+    headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "PROVED", "STATE", "SIZE", "FREED", "DIRECTORY")
+    text = [Table(headings, tuple(rows)), f"Together {human_size(total)} on disk (shared files counted once)."]
+    return Result("list", {"environments": data, "bytes": total}, text)

@@ -1,0 +1,69 @@
+"""``imageai-env lock``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imageai_envs.cli.options import Session, answers, request_from, request_options, source_options
+from imageai_envs.result import Result
+
+_EPILOG = """\b
+Examples:
+  imageai-env lock --tf 2.10 --with pandas -o requirements.lock.txt
+  imageai-env lock --check                  exit 8 when the lock no longer matches
+  imageai-env lock -P pillow                take the newest pillow, keep the rest
+"""
+
+
+@click.command(epilog=_EPILOG)
+@request_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("requirements.lock.txt"),
+    show_default=True,
+    metavar="FILE",
+    help="The lock. One that is there is updated with as few changes as possible.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 8 with a package diff if the lock has drifted.")
+@click.option("--upgrade", is_flag=True, help="Take the newest versions of everything.")
+@click.option("-P", "--upgrade-package", multiple=True, metavar="NAME", help="Take the newest version of this one.")
+@source_options
+@answers
+def command(session: Session, /, **options: Any) -> Result:
+    """Write or check a lock: every distribution pinned, with hashes.
+
+    Without options that say what is wanted, an existing lock is asked for the request that made it.
+    """
+    from imageai_envs.relocking import LockWish, check_lock, update_lock
+
+    wish = LockWish(
+        request=request_from(options),
+        path=options["output"],
+        engine=options["engine"],
+        upgrade_all=options["upgrade"],
+        upgrade=options["upgrade_package"],
+        download=not options["no_download"],
+    )
+    if options["check"]:
+        lock = check_lock(wish, session.home, session.reporter)
+        data: dict[str, object] = {"path": str(wish.path), "in_sync": True, "changes": []}
+        return Result("lock", data, [f"{wish.path} is in sync ({len(lock.pins)} distributions)."])
+    updated = update_lock(wish, session.home, session.reporter)
+    data = {
+        "path": str(wish.path),
+        "written": updated.written,
+        "target": str(updated.lock.header.target),
+        "engine": updated.lock.header.engine,
+        "packages": {pin.name: pin.version for pin in updated.lock.pins},
+        "changes": [vars(change) for change in updated.changes],
+    }
+    verb = "Wrote" if updated.written else "Nothing to change in"
+    text = [f"{verb} {wish.path}: {len(updated.lock.pins)} distributions for {updated.lock.header.target}."]
+    if updated.previous:
+        text += [f"  {change}" for change in updated.changes]
+    return Result("lock", data, text)

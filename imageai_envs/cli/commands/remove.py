@@ -1,0 +1,36 @@
+"""``imageai-env remove``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from imageai_envs.cli.options import Session, answers, name_argument
+from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@answers
+def command(session: Session, /, name: str, yes: bool) -> Result:
+    """Remove an environment. Its Python is not run, so a broken one goes too."""
+    from imageai_envs.cli.render import human_size
+    from imageai_envs.errors import UsageProblem
+    from imageai_envs.removing import remove
+    from imageai_envs.store import Store
+
+    store = Store(session.home)
+    environment = store.get(name)
+    if not yes:
+        if session.as_json or not sys.stdin.isatty():
+            raise UsageProblem(
+                f"Removing {environment.root} needs a yes, and there is nobody to ask.",
+                hint=f"imageai-env remove {name} --yes",
+                code="needs-yes",
+            )
+        click.confirm(f"Remove {environment.name} ({environment.root})?", abort=True, err=True)
+    freed = remove(environment, store, session.reporter)
+    data: dict[str, object] = {"name": environment.name, "root": str(environment.root), "bytes_freed": freed}
+    return Result("remove", data, [f"Removed {environment.name}; {human_size(freed)} freed."])

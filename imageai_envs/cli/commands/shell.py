@@ -1,0 +1,28 @@
+"""``imageai-env shell``."""
+
+from __future__ import annotations
+
+import click
+
+from imageai_envs.cli.options import Session, answers, name_argument
+from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.option("--shell", metavar="NAME", help="bash, zsh, fish or powershell; default: the one you are in.")
+@answers
+def command(session: Session, /, name: str, shell: str | None) -> Result:
+    """Open a shell with an environment active; leave it with exit.
+
+    The environment stays first on PATH whatever the shell's start files do. With --json: tell what would be opened,
+    and open nothing.
+    """
+    from imageai_envs.shells import detect_shell, open_shell
+    from imageai_envs.store import Store
+
+    environment = Store(session.home).get(name)
+    shell = shell or detect_shell()
+    if session.as_json:
+        return Result("shell", {"name": environment.name, "root": str(environment.root), "shell": shell})
+    return Result("shell", {}, exit_code=open_shell(environment.root, environment.name, shell))

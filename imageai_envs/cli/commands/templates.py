@@ -1,0 +1,132 @@
+"""``imageai-env templates``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imageai_envs.cli.options import Session, answers
+from imageai_envs.result import Result, Table
+
+if TYPE_CHECKING:
+    from imageai_envs.catalog import Entry
+
+
+@click.group()
+def command() -> None:
+    """List, show and validate templates."""
+
+
+def _data(entry: Entry) -> dict[str, object]:
+    template = entry.template
+    return {
+        "name": template.name,
+        "summary": template.summary,
+        "origin": entry.origin,
+        "path": str(template.path),
+        "hides": [str(path) for path in entry.hides],
+        "tensorflow": list(template.patches),
+        "imageai": template.imageai.version,
+        "python": str(template.python),
+        "variants": {
+            variant.name: {"requirements": list(variant.requirements), "disk_mb": variant.disk_mb}
+            for variant in template.variants.values()
+        },
+        "dependencies": list(template.imageai.dependencies),
+        "replaces_dependencies": template.imageai.replaces_dependencies,
+        "caps": [
+            {"requirement": c.requirement, "tensorflow": str(c.tensorflow), "reason": c.reason, "source": c.source}
+            for c in template.caps
+        ],
+        "source_only": [item.distribution for item in template.source_only],
+        "dropped": [item.distribution for item in template.dropped],
+    }
+
+
+@command.command("list")
+@answers
+def list_command(session: Session, /) -> Result:
+    """List the templates of the project, the user and this package."""
+    from imageai_envs.catalog import load_catalog
+
+    catalog = load_catalog(session.home)
+    rows = tuple(
+        (
+            entry.template.name,
+            f"{entry.template.patches[0]} - {entry.template.newest}",
+            entry.template.imageai.version,
+            entry.template.python_words(),
+            ", ".join(entry.template.variants),
+            entry.origin,
+            entry.template.summary,
+        )
+        for entry in catalog.entries
+    )
+    for error in catalog.broken:
+        session.reporter.warn(error.message)
+    data: dict[str, object] = {
+        "templates": [_data(entry) for entry in catalog.entries],
+        "broken": [error.message for error in catalog.broken],
+    }
+    headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "VARIANTS", "FROM", "SUMMARY")
+    return Result("templates list", data, [Table(headings, rows)])
+
+
+@command.command("show")
+@click.argument("name", metavar="NAME|FILE")
+@answers
+def show_command(session: Session, /, name: str) -> Result:
+    """Show a template: its requirements, and every cap with its reason and source."""
+    from imageai_envs.catalog import select
+    from imageai_envs.request import Request
+
+    entry = select(Request(template=name), session.home).entry
+    template = entry.template
+    text = [
+        f"{template.name}: {template.summary}",
+        f"  file        {template.path} ({entry.origin})",
+        f"  tensorflow  {', '.join(template.patches)}",
+        f"  python      {template.python_words()} ({template.python_reason})",
+        f"  imageai     {template.imageai.version}, with {', '.join(template.imageai.dependencies) or 'its own'}",
+    ]
+    if template.imageai.replaces_dependencies:
+        text.append(f"    its own requirements are replaced: {template.imageai.reason} [{template.imageai.source}]")
+    for variant in template.variants.values():
+        text.append(f"  {variant.name}")
+        text += [f"    {requirement}" for requirement in variant.requirements]
+    for title, items in (("built from source", template.source_only), ("left out", template.dropped)):
+        for item in items:
+            text.append(f"  {title}: {item.distribution}{_when(str(item.tensorflow))}: {item.reason} [{item.source}]")
+    for cap in template.caps:
+        text.append(f"  cap {cap.requirement}{_when(str(cap.tensorflow))}: {cap.reason} [{cap.source}]")
+    return Result("templates show", _data(entry), text)
+
+
+def _when(specifier: str) -> str:
+    return f" (TensorFlow {specifier})" if specifier else ""
+
+
+@command.command("validate")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@answers
+def validate_command(session: Session, /, files: tuple[Path, ...]) -> Result:  # noqa: ARG001
+    """Check template files; every problem is listed with its place."""
+    from imageai_envs.errors import TemplateError
+    from imageai_envs.template import load_template
+
+    problems: list[str] = []
+    valid: list[dict[str, str]] = []
+    for file in files:
+        try:
+            template = load_template(file)
+        except TemplateError as error:
+            problems.append(error.message)
+        else:
+            valid.append({"path": str(file), "name": template.name})
+    if problems:
+        raise TemplateError("\n".join(problems), hint="docs/templates.md describes the format")
+    return Result(
+        "templates validate", {"valid": valid}, [f"{item['path']}: template {item['name']} is valid." for item in valid]
+    )

@@ -1,0 +1,138 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+    from imageai_envs.paths import Home
+    from imageai_envs.progress import Reporter
+    from imageai_envs.request import Request
+    from imageai_envs.result import Result
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command gets: where things live, and whom to tell."""
+
+    home: Home
+    reporter: Reporter
+    as_json: bool
+
+
+def answers(function: Callable[..., Result]) -> Callable[..., None]:
+    """Turn a function from :class:`Session` and options to a result into a command's callback.
+
+    Adds ``--json``, ``--quiet`` and ``--verbose``; shows the result; exits with its code.
+    """
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to stderr.")
+    @click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only.")
+    @click.option("-v", "--verbose", is_flag=True, help="Show the output of uv and pip.")
+    @click.pass_context
+    @functools.wraps(function)
+    def callback(ctx: click.Context, /, *, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
+        from imageai_envs.cli.render import show_result
+        from imageai_envs.cli.reporters import reporting
+        from imageai_envs.paths import home
+
+        with reporting(quiet=quiet, verbose=verbose) as reporter:
+            result = function(Session(home(), reporter, as_json), **options)
+        show_result(result, as_json=as_json)
+        if result.exit_code:
+            ctx.exit(result.exit_code)
+
+    return callback
+
+
+def _complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from imageai_envs.paths import home
+    from imageai_envs.store import Store
+
+    return [CompletionItem(e.name) for e in Store(home()).all() if e.name.startswith(incomplete)]
+
+
+def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from imageai_envs.catalog import load_catalog
+    from imageai_envs.paths import home
+
+    names = (entry.template.name for entry in load_catalog(home()).entries)
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+name_argument = click.argument("name", metavar="NAME|PATH", shell_complete=_complete_names)
+
+
+def request_options(function: F) -> F:
+    """Add the options that say what is wanted; :func:`request_from` collects them."""
+    for option in (
+        click.option(
+            "-r", "--requirement", "requirement_files", multiple=True, metavar="FILE",
+            type=click.Path(path_type=Path), help="Add the requirements of a file. Repeatable.",
+        ),
+        click.option(
+            "--with", "with_", multiple=True, metavar="REQ", help="Add a requirement (PEP 508). Repeatable."
+        ),
+        click.option("--python", metavar="VERSION|PATH", help="The Python to use, such as 3.10."),
+        click.option(
+            "--template", metavar="NAME|FILE", shell_complete=_complete_templates, help="A template, by name or file."
+        ),
+        click.option("--imageai", metavar="VERSION", help="ImageAI version."),
+        click.option("--cpu/--gpu", "cpu", default=None, help="TensorFlow for the processor (default) or for CUDA."),
+        click.option(
+            "--tf", "--tensorflow", "tensorflow", metavar="VERSION",
+            help="TensorFlow: 2.10 for its newest patch, 2.10.0 for exactly that.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def source_options(function: F) -> F:
+    """Add the options that say who does it and whether a Python may be fetched."""
+    for option in (
+        click.option("--no-download", is_flag=True, help="Never fetch a Python."),
+        click.option(
+            "--engine", type=click.Choice(("auto", "uv", "pip")), default="auto", show_default=True,
+            envvar="IMAGEAI_ENV_ENGINE", show_envvar=True, help="Who resolves and installs.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def request_from(options: dict[str, Any]) -> Request:
+    """Take the options of :func:`request_options` out of ``options`` and return the request.
+
+    Raises:
+        RequestError: a requirement that is none.
+    """
+    from imageai_envs.request import Request, parse_requirement, read_requirements
+
+    extras = [parse_requirement(text, "--with") for text in options.pop("with_")]
+    for file in options.pop("requirement_files"):
+        extras += read_requirements(file)
+    cpu = options.pop("cpu")
+    return Request(
+        template=options.pop("template"),
+        tensorflow=options.pop("tensorflow"),
+        imageai=options.pop("imageai"),
+        variant="gpu" if cpu is False else "cpu",
+        python=options.pop("python"),
+        extras=tuple(dict.fromkeys(extras)),
+    )

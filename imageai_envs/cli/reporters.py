@@ -1,0 +1,145 @@
+"""Progress on standard error: live with rich in a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from imageai_envs.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imageai_envs.progress import Reporter
+
+_UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+
+
+class Plain:
+    """One line per event. For logs, CI and pipes."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+
+    def _say(self, text: str) -> None:
+        click.echo(redact(text), err=True)
+
+    def step(self, text: str) -> None:
+        """Print the step."""
+        if not self._quiet:
+            self._say(text)
+
+    def downloading(self, name: str, size: str) -> None:
+        """Print name and size."""
+        if not self._quiet:
+            self._say(f"  downloading {name}{f' ({size})' if size else ''}")
+
+    def downloaded(self, name: str) -> None:
+        """Say nothing: the line at its start was enough."""
+
+    def note(self, text: str) -> None:
+        """Print the note."""
+        if not self._quiet:
+            self._say(f"note: {text}")
+
+    def warn(self, text: str) -> None:
+        """Print the warning, also when quiet."""
+        self._say(f"warning: {text}")
+
+    def output(self, line: str) -> None:
+        """Print the line if output was asked for."""
+        if self._verbose:
+            self._say(f"  | {line}")
+
+
+class Live(Plain):
+    """A line that moves: the step, the megabytes announced and arrived, the time."""
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        super().__init__(verbose=verbose)
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            DownloadColumn(),
+            TimeElapsedColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._text = ""
+        self._waiting: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Begin drawing."""
+        self._progress.start()
+
+    def stop(self) -> None:
+        """Remove the line."""
+        self._finish()
+        self._progress.stop()
+
+    def _say(self, text: str) -> None:
+        self._progress.console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+
+    def _finish(self) -> None:
+        if self._text:
+            self._say(f"✓ {self._text}")
+        self._text = ""
+
+    def step(self, text: str) -> None:
+        """Tick the step before, show this one."""
+        self._finish()
+        self._text = redact(text)
+        self._waiting.clear()
+        self._progress.reset(self._task, total=None, description=self._text, completed=0)
+
+    def downloading(self, name: str, size: str) -> None:
+        """Add the file to what is awaited; pip fetches one at a time, so an earlier one has then arrived."""
+        self._waiting[name] = parse_size(size)
+        total = (self._progress.tasks[0].total or 0) + self._waiting[name]
+        self._progress.update(self._task, total=total, description=f"{self._text} · {name} {size}")
+
+    def downloaded(self, name: str) -> None:
+        """Advance by the file's size."""
+        self._progress.update(self._task, advance=self._waiting.pop(name, 0))
+
+    def fail(self) -> None:
+        """Forget the running step: it did not end well, an error follows."""
+        self._text = ""
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of ``204.6MiB`` or ``17.1 MB``; 0 when there is none."""
+    match = re.fullmatch(r"([\d.]+) ?([kKMG]?i?)B", text)
+    if not match:
+        return 0
+    unit = match[2].replace("K", "k") if match[2] == "K" else match[2]
+    return int(float(match[1]) * _UNITS.get(unit, 1))
+
+
+@contextmanager
+def reporting(*, quiet: bool, verbose: bool) -> Iterator[Reporter]:
+    """Yield the reporter that fits the terminal."""
+    live = sys.stderr.isatty() and not quiet and not verbose and not os.environ.get("CI")
+    if not live or os.environ.get("TERM") == "dumb":
+        yield Plain(quiet=quiet, verbose=verbose)
+        return
+    reporter = Live()
+    reporter.start()
+    try:
+        yield reporter
+    except BaseException:
+        reporter.fail()
+        raise
+    finally:
+        reporter.stop()

@@ -1,0 +1,378 @@
+"""From a request to a proved environment: plan first, then do exactly the plan."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageai_envs import __version__
+from imageai_envs.catalog import Selection, select
+from imageai_envs.creators import create_venv, creator_name
+from imageai_envs.engines import find_uv, get_engine
+from imageai_envs.environment import Environment, State, write_lock, write_state
+from imageai_envs.errors import LockFileError, RequestError
+from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
+from imageai_envs.lockfile import Lock, read_lock
+from imageai_envs.locking import LockInputs, check_clashes, compile_lock
+from imageai_envs.logs import open_log
+from imageai_envs.paths import Home, environment_python
+from imageai_envs.request import Request
+from imageai_envs.store import Store, validate_name
+from imageai_envs.transaction import check_free, locked, replacing
+from imageai_envs.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imageai_envs.engines.base import Engine
+    from imageai_envs.process import Log
+    from imageai_envs.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Everything that ``create`` is told.
+
+    Attributes:
+        request: versions and additions.
+        name: the environment's name; None only with ``path``, then the project's directory names it.
+        path: where it shall lie; None: in the store.
+        lock: a lock file to use as it is, instead of resolving.
+        engine: ``auto``, ``uv`` or ``pip``.
+        verify: level of proof.
+        force: replace an environment that is there.
+        download: a missing Python may be fetched.
+    """
+
+    request: Request
+    name: str | None
+    path: Path | None = None
+    lock: Path | None = None
+    engine: str = "auto"
+    verify: str = "inference"
+    force: bool = False
+    download: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done; ``create --dry-run`` prints it, ``create`` executes it.
+
+    Attributes:
+        wish: what was asked.
+        name: name of the environment.
+        root: its directory.
+        selection: template, exact TensorFlow and variant.
+        interpreter: the Python; None when ``fetch`` says which one is to be fetched.
+        fetch: version of the Python to fetch.
+        engine: who resolves and installs.
+        lock: the given lock; None: one is compiled.
+        log: record of all subprocesses.
+    """
+
+    wish: Wish
+    name: str
+    root: Path
+    selection: Selection
+    interpreter: Interpreter | None
+    fetch: str | None
+    engine: Engine
+    lock: Lock | None
+    log: Log
+
+    @property
+    def replaces(self) -> bool:
+        """Tell whether something is there that will be replaced."""
+        return self.root.exists()
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data."""
+        template = self.selection.template
+        python: dict[str, object] = {"fetch": self.fetch}
+        requirements: dict[str, object] = {}
+        if self.interpreter:
+            python |= {
+                "executable": str(self.interpreter.executable),
+                "version": self.interpreter.version_text,
+                "source": self.interpreter.source,
+                "creator": creator_name(self.interpreter),
+            }
+            inputs = LockInputs(self.selection, self.wish.request.extras, self.interpreter.target)
+            requirements = {
+                "target": str(self.interpreter.target),
+                "requirements": list(inputs.requirements),
+                "constraints": list(inputs.constraints),
+                "dropped": list(inputs.dropped),
+                "built_from_source": list(inputs.built),
+            }
+        return {
+            "name": self.name,
+            "root": str(self.root),
+            "replaces": self.replaces,
+            "template": template.name,
+            "template_path": str(template.path),
+            "tensorflow": self.selection.tensorflow,
+            "imageai": template.imageai.version,
+            "variant": self.selection.variant,
+            "engine": self.engine.name,
+            "python": python,
+            "lock": str(self.wish.lock) if self.wish.lock else "compile",
+            **requirements,
+            "disk_mb": template.variants[self.selection.variant].disk_mb,
+            "verify": self.wish.verify,
+        }
+
+
+@dataclass(frozen=True)
+class Created:
+    """A finished environment and its proof."""
+
+    environment: Environment
+    verification: Verification
+    seconds: dict[str, float]
+    log: Path
+
+
+class _FetchLaterError(Exception):
+    """Raised instead of fetching while only a plan is wanted."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool = False) -> Plan:
+    """Look everything up that ``wish`` needs, and change nothing (save fetching a Python, unless ``dry_run``).
+
+    Raises:
+        RequestError: a name, version, place or requirement that cannot be.
+        PythonNotFoundError: no interpreter fits.
+    """
+    name, root = _place(wish, Store(home))
+    check_free(root, force=wish.force)
+    lock = read_lock(wish.lock) if wish.lock else None
+    request = _request_of(lock, wish.request) if lock else wish.request
+    selection = select(request, home)
+    _tell(selection, request, reporter)
+    engine = get_engine(wish.engine, home)
+    log = open_log(home, name, "create")
+    wanted = request.python or (lock.header.target.python_version if lock else None)
+    fetch_later: str | None = None
+    try:
+        interpreter: Interpreter | None = find_python(
+            selection, wanted, home, log, reporter, download=wish.download, dry_run=dry_run
+        )
+    except _FetchLaterError as later:
+        interpreter, fetch_later = None, later.version
+    if interpreter:
+        if lock and lock.header.target != interpreter.target:
+            raise LockFileError(
+                f"{wish.lock} is a lock for {lock.header.target}; this would be {interpreter.target}.",
+                hint="Lock for this machine: imageai-env lock -o FILE",
+            )
+        if not lock:
+            check_clashes(LockInputs(selection, request.extras, interpreter.target))
+    wish = replace(wish, request=request)
+    return Plan(wish, name, root, selection, interpreter, fetch_later, engine, lock, log)
+
+
+def _place(wish: Wish, store: Store) -> tuple[str, Path]:
+    """Return name and directory of the environment to be."""
+    if wish.path is None:
+        if wish.name is None:
+            raise RequestError("The environment needs a name.", hint="imageai-env create myproj", code="bad-name")
+        validate_name(wish.name)
+        linked = store.linked(wish.name)
+        if linked is not None and linked.exists():
+            raise RequestError(
+                f"The name {wish.name} belongs to the environment at {linked}.",
+                hint=f"Another name, or --path {linked} --force to replace that one.",
+                code="exists",
+            )
+        return wish.name, store.home.environments / wish.name
+    root = wish.path.expanduser().absolute()
+    name = validate_name(wish.name) if wish.name is not None else _name_of_project(root)
+    linked = store.linked(name)
+    taken = (store.home.environments / name).exists() or (linked is not None and linked.exists() and linked != root)
+    if taken:
+        raise RequestError(
+            f"There is another environment called {name}.",
+            hint=f"Give this one a name: imageai-env create NAME --path {wish.path}",
+            code="exists",
+        )
+    return name, root
+
+
+def _name_of_project(root: Path) -> str:
+    try:
+        return validate_name(root.parent.name)
+    except RequestError as error:
+        raise RequestError(
+            f"The directory's name {root.parent.name!r} cannot name an environment.",
+            hint=f"Give a name: imageai-env create NAME --path {root}",
+            code="bad-name",
+        ) from error
+
+
+def _request_of(lock: Lock, request: Request) -> Request:
+    """Return the request that a lock answers; options that say something else are refused."""
+    header = lock.header
+    if request.tensorflow or request.imageai or request.extras:
+        raise RequestError(
+            "A lock already says which versions to install; --tf, --imageai, --with and -r go with `lock`.",
+            hint="imageai-env lock --tf 2.10 --with ... -o FILE",
+            code="lock-and-versions",
+        )
+    return Request(
+        template=request.template or header.template,
+        tensorflow=header.tensorflow,
+        imageai=header.imageai,
+        variant=header.variant,
+        python=request.python,
+        extras=header.requires,
+    )
+
+
+def _tell(selection: Selection, request: Request, reporter: Reporter) -> None:
+    entry = selection.entry
+    if request.template is None and request.tensorflow is None:
+        reporter.note(f"no version asked for; taking template {entry.template.name}")
+    for hidden in entry.hides:
+        reporter.note(f"template {entry.template.name} of the {entry.origin} is used; it hides {hidden}")
+    if entry.origin == "file":
+        reporter.note(f"using template {entry.template.path} as it is")
+
+
+def find_python(
+    selection: Selection,
+    wanted: str | None,
+    home: Home,
+    log: Log,
+    reporter: Reporter,
+    *,
+    download: bool,
+    dry_run: bool = False,
+) -> Interpreter:
+    """Return the Python for a selection, fetching one with uv when none is here and that is allowed.
+
+    Raises:
+        RequestError: ``wanted`` is a Python that the template does not run on.
+        PythonNotFoundError: none fits.
+    """
+    why_not, fetch = "", None
+    uv = find_uv()
+    if not download:
+        why_not = "--no-download was given"
+    elif uv is None:
+        why_not = 'uv, which could fetch one, is not installed: python -m pip install "imageai-envs[uv]"'
+    elif dry_run:
+
+        def fetch(version: str) -> Path:
+            raise _FetchLaterError(version)
+    else:
+        fetch = uv_fetcher(uv, home, log, reporter)
+    return choose(selection.template, wanted, home=home, fetch=fetch, reporter=reporter, why_no_fetch=why_not)
+
+
+@dataclass
+class _Clock:
+    """Seconds of each step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 2)
+
+
+def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
+    """Do what the plan says. Whatever fails, what was there before is there afterwards.
+
+    Raises:
+        UnsolvableError: no set of versions satisfies the request.
+        InstallError: index, network or disk.
+        VerifyError: it was built and does not work.
+    """
+    if plan.interpreter is None:
+        raise RequestError("This plan still has to fetch a Python.", code="no-python")
+    if plan.selection.variant == "gpu":
+        raise RequestError(
+            "GPU environments cannot be built by this version yet: TensorFlow would not find the CUDA libraries. "
+            "Their locks can be made: imageai-env lock --gpu.",
+            hint="--cpu",
+            code="gpu-not-yet",
+        )
+    interpreter, clock = plan.interpreter, _Clock()
+    _warn_about_space(plan, reporter)
+    plan.root.parent.mkdir(parents=True, exist_ok=True)
+    with locked(plan.root, home, reporter):
+        # Resolved before anything is touched: most failures happen here and cost nothing.
+        with clock.step("lock"):
+            lock = plan.lock or compile_lock(
+                LockInputs(plan.selection, plan.wish.request.extras, interpreter.target),
+                plan.engine,
+                interpreter,
+                plan.log,
+                reporter,
+            )
+        with replacing(plan.root, force=plan.wish.force):
+            verification = _build(plan, interpreter, lock, home, reporter, clock)
+            state = _state(plan, interpreter, lock, verification, clock)
+            write_state(plan.root, state)
+        if plan.wish.path is not None:
+            Store(home).link(plan.name, plan.root)
+    return Created(Environment(plan.name, plan.root, state), verification, clock.seconds, plan.log.path)
+
+
+def _build(
+    plan: Plan, interpreter: Interpreter, lock: Lock, home: Home, reporter: Reporter, clock: _Clock
+) -> Verification:
+    write_lock(plan.root, lock)
+    with clock.step("venv"):
+        reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
+        create_venv(interpreter, plan.root, plan.name, home, plan.log)
+    with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
+        reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
+        plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter)
+    with clock.step("verify"):
+        return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
+
+
+def _state(
+    plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verification, clock: _Clock
+) -> State:
+    return State(
+        name=plan.name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        request=plan.wish.request,
+        template=plan.selection.template.name,
+        tensorflow=plan.selection.tensorflow,
+        imageai=plan.selection.template.imageai.version,
+        variant=plan.selection.variant,
+        target=str(interpreter.target),
+        python=str(interpreter.executable),
+        python_version=interpreter.version_text,
+        engine=plan.engine.describe(interpreter),
+        creator=creator_name(interpreter),
+        lock=lock.digest,
+        verified=verification.level,
+        seconds=clock.seconds,
+        tool=__version__,
+    )
+
+
+def _warn_about_space(plan: Plan, reporter: Reporter) -> None:
+    """Warn where the environment may not fit. Never refuse: with hardlinks from uv's cache it needs far less."""
+    needed = plan.selection.template.variants[plan.selection.variant].disk_mb
+    place = next(parent for parent in (plan.root, *plan.root.parents) if parent.exists())
+    free = shutil.disk_usage(place).free // 1_000_000
+    if free < needed:
+        reporter.warn(f"the environment needs about {needed} MB; {free} MB are free at {place}")

@@ -1,0 +1,25 @@
+"""Where the record of a command goes, and how many are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from imageai_envs.process import Log
+
+if TYPE_CHECKING:
+    from imageai_envs.paths import Home
+
+KEPT = 10
+
+
+def open_log(home: Home, subject: str, command: str) -> Log:
+    """Return a new log for ``command`` on ``subject`` (an environment's name), and forget the oldest ones."""
+    directory = home.logs / subject
+    with contextlib.suppress(OSError):
+        for old in sorted(directory.glob("*.log"))[: -KEPT + 1]:
+            old.unlink()
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+    return Log(directory / f"{stamp}-{command}-{os.getpid()}.log")

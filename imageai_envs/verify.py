@@ -1,0 +1,227 @@
+"""Prove an environment: what is installed is what the lock says, and ImageAI really runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from imageai_envs.errors import VerifyError
+from imageai_envs.paths import environment_python
+from imageai_envs.process import Finished, Log, clean_environment, run
+from imageai_envs.redaction import redact
+
+if TYPE_CHECKING:
+    from imageai_envs.lockfile import Lock
+    from imageai_envs.progress import Reporter
+
+LEVELS = ("inference", "imports", "none")
+_MARK = "@@imageai-env@@"
+_TIMEOUT = 900  # seconds; the probe takes 10-20 on two cores, a machine under load more
+
+
+@dataclass(frozen=True)
+class _Reason:
+    """What an error text of the probe means, in plain words."""
+
+    text: str
+    words: str
+    hint: str
+
+
+# Facts: docs/compatibility.md. Most of these cannot come from a verified set of versions; they come from the machine.
+_REASONS = (
+    _Reason(
+        "libGL.so.1",
+        "OpenCV needs the system library libGL, which this machine does not have.",
+        "apt install libgl1 libglib2.0-0   (or the like of your distribution), then the same command again",
+    ),
+    _Reason(
+        "libgthread-2.0.so.0",
+        "OpenCV needs the system library GLib, which this machine does not have.",
+        "apt install libglib2.0-0, then the same command again",
+    ),
+    _Reason(
+        "No space left on device",
+        "The disk became full.",
+        "Free some space (df -h), then the same command again",
+    ),
+    _Reason(
+        "Descriptors cannot",
+        "protobuf 4 or newer is installed, and this TensorFlow was generated for protobuf 3.",
+        "The template must cap it: protobuf<4",
+    ),
+    _Reason(
+        "cannot import name 'deprecated' from 'matplotlib.cbook'",
+        "ImageAI 2.1.6 uses a function that matplotlib 3.6 removed.",
+        "The template must cap it: matplotlib<3.6",
+    ),
+    _Reason(
+        "module 'numpy' has no attribute",
+        "A numpy that is too new for this TensorFlow or ImageAI is installed.",
+        "The template must cap it: numpy<1.24",
+    ),
+    _Reason(
+        "numpy.core.multiarray failed to import",
+        "A package was compiled for another major version of numpy.",
+        "The template must cap it: numpy<1.24",
+    ),
+    _Reason(
+        "Unable to convert function return value to a Python type",
+        "numpy 2 is installed, and this TensorFlow was compiled for numpy 1.",
+        "The template must cap it: numpy<1.24",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The proof of an environment.
+
+    Attributes:
+        level: ``inference``, ``imports`` or ``none``.
+        seconds: duration of the probe inside the environment, 0 for ``none``.
+        answer: what the probe answered: versions, import times, ImageAI's result, peak memory in MiB.
+    """
+
+    level: str
+    seconds: float
+    answer: dict[str, object]
+
+
+def site_packages(root: Path) -> Path:
+    """Return the directory of an environment's distributions, without running its Python.
+
+    Raises:
+        VerifyError: there is none.
+    """
+    candidates = [*sorted((root / "lib").glob("python3*/site-packages")), root / "Lib" / "site-packages"]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise VerifyError(f"{root} has no site-packages.", code="no-site-packages")
+
+
+def installed(root: Path) -> dict[str, str]:
+    """Return the installed distributions of an environment, normalized name to version, from their dist-infos."""
+    found = {}
+    for distribution in distributions(path=[str(site_packages(root))]):
+        name = distribution.metadata["Name"]
+        if name:
+            found[canonicalize_name(name)] = distribution.version
+    return found
+
+
+def check_installed(root: Path, lock: Lock) -> None:
+    """Compare what is installed with the lock.
+
+    Raises:
+        VerifyError: something is missing or has another version.
+    """
+    have = installed(root)
+    wrong = [
+        f"{pin.name}: locked {pin.version}, installed {have.get(pin.name, 'nothing')}"
+        for pin in lock.pins
+        if have.get(pin.name) != pin.version
+    ]
+    if wrong:
+        raise VerifyError(
+            "What is installed is not what the lock says:\n" + "\n".join(f"  {line}" for line in wrong),
+            code="not-as-locked",
+        )
+
+
+def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> Verification:
+    """Prove the environment at ``root`` up to ``level``.
+
+    Raises:
+        VerifyError: with the reason in plain words.
+    """
+    check_installed(root, lock)
+    if level == "none":
+        return Verification("none", 0.0, {})
+    reporter.step("importing ImageAI" if level == "imports" else "classifying a picture with ImageAI")
+    script = package_files("imageai_envs.probes") / "imageai_probe.py"
+    with tempfile.TemporaryDirectory(prefix="imageai-env-probe-") as directory:
+        # HOME moves too: Keras writes ~/.keras, matplotlib a font cache, and both must not decide whether it works.
+        environment = clean_environment({
+            "HOME": directory,
+            "USERPROFILE": directory,
+            "MPLCONFIGDIR": directory,
+            "MPLBACKEND": "Agg",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            **({"CUDA_VISIBLE_DEVICES": "-1"} if lock.header.variant == "cpu" else {}),
+        })
+        done = run(
+            [environment_python(root), "-I", str(script), level, directory],
+            environment=environment,
+            cwd=Path(directory),
+            log=log,
+            on_line=lambda line: None if line.startswith(_MARK) else reporter.output(line),
+            timeout=_TIMEOUT,
+        )
+    answer = _read_answer(done)
+    if done.ok and answer and answer.get("ok"):
+        seconds = answer.get("seconds", 0.0)
+        return Verification(level, float(seconds) if isinstance(seconds, (int, float)) else 0.0, answer)
+    raise _failure(done, answer, log)
+
+
+def _read_answer(done: Finished) -> dict[str, object] | None:
+    for line in reversed(done.stdout.splitlines()):
+        _, mark, text = line.partition(_MARK)
+        if mark:
+            try:
+                answer = json.loads(text)
+            except ValueError:
+                return None
+            return answer if isinstance(answer, dict) else None
+    return None
+
+
+def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> VerifyError:
+    if answer is None:
+        words, hint, code = _death(done)
+        return VerifyError(f"{words}\n  Full log: {log.path}", hint=hint, code=code, data={"returncode": done.returncode})
+    error = answer.get("error")
+    details = error if isinstance(error, dict) else {}
+    text = f"{details.get('type')}: {details.get('text')}"
+    evidence = redact(f"at stage {answer.get('stage')!r}: {text}")
+    whole = f"{details.get('traceback')}\n{done.stderr}"
+    for reason in _REASONS:
+        if reason.text in whole:
+            return VerifyError(
+                f"{reason.words}\n  {evidence}\n  Full log: {log.path}", hint=reason.hint, data={"probe": answer}
+            )
+    return VerifyError(
+        f"The environment was built, but ImageAI does not run in it, {evidence}\n  Full log: {log.path}",
+        hint="Build it without proof and look yourself: the same command with --verify none",
+        data={"probe": answer},
+    )
+
+
+def _death(done: Finished) -> tuple[str, str | None, str]:
+    """Say why the probe ended without an answer."""
+    if done.returncode == -signal.SIGILL:
+        return (
+            "TensorFlow stopped with an illegal instruction: this processor has no AVX, which its wheels need.",
+            "grep -c avx /proc/cpuinfo   (0 means: use another machine, or a TensorFlow built for this processor)",
+            "no-avx",
+        )
+    if done.returncode in (-9, 137):
+        return (
+            "The system killed the verification, most likely because memory ran out (ImageAI needs about 2 GB).",
+            "Free memory, or build without proof: --verify none",
+            "out-of-memory",
+        )
+    if done.returncode < 0:
+        return f"The verification was ended by signal {-done.returncode}.", None, "probe-died"
+    tail = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])
+    return f"The environment's Python ended without an answer (exit {done.returncode}).\n{tail}", None, "probe-died"

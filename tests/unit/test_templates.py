@@ -1,0 +1,622 @@
+"""The shipped templates say what was measured; the validator finds what is wrong in anybody's template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import InvalidVersion, Version
+
+from imageai_envs.errors import RequestError, TemplateError
+from imageai_envs.paths import shipped_templates
+from imageai_envs.target import Target
+from imageai_envs.template import Template, load_template
+from imageai_envs.unsupported import Unsupported, explain, load_unsupported
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIST = "unsupported.toml"
+MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10")
+SHIPPED = {minor: load_template(shipped_templates() / f"tf{minor}.toml") for minor in MINORS}
+LINUX = "cp38-linux-x86_64"
+# What the index has; tensorflow-macos skips most patches.
+MACOS_RELEASES = {"2.7": {"2.7.0"}, "2.8": {"2.8.0"}, "2.9": {"2.9.0", "2.9.1", "2.9.2"}, "2.10": {"2.10.0"}}
+
+each_template = pytest.mark.parametrize("template", SHIPPED.values(), ids=lambda template: template.name)
+
+
+def of(tensorflow: str) -> Template:
+    return SHIPPED[tensorflow.rpartition(".")[0]]
+
+
+def named(lines: tuple[str, ...], distribution: str) -> list[str]:
+    return [line for line in lines if Requirement(line).name == distribution]
+
+
+# The shipped templates
+
+
+def test_every_file_in_the_directory_is_known() -> None:
+    found = {path.name for path in shipped_templates().glob("*.toml")}
+
+    assert found == {f"tf{minor}.toml" for minor in MINORS} | {LIST}
+
+
+@each_template
+def test_names_agree(template: Template) -> None:
+    assert template.name == template.path.stem == f"tf{template.minor}"
+
+
+@each_template
+def test_patches_are_consecutive_and_the_newest_is_last(template: Template) -> None:
+    assert template.patches == tuple(f"{template.minor}.{n}" for n in range(len(template.patches)))
+    assert Version(template.newest) == max(Version(patch) for patch in template.patches)
+
+
+@each_template
+def test_every_allowed_python_is_tried_newest_first(template: Template) -> None:
+    allowed = [f"3.{minor}" for minor in range(20, 0, -1) if template.allows_python((3, minor))]
+
+    assert list(template.python_preferred) == allowed
+
+
+@pytest.mark.parametrize(
+    ("minor", "words"),
+    [
+        ("2.4", "3.7 to 3.8"),
+        ("2.5", "3.7 to 3.9"),
+        ("2.6", "3.7 to 3.9"),
+        ("2.7", "3.7 to 3.9"),
+        ("2.8", "3.7 to 3.10"),
+        ("2.9", "3.7 to 3.10"),
+        ("2.10", "3.7 to 3.10"),
+    ],
+)
+def test_pythons_are_those_with_wheels(minor: str, words: str) -> None:
+    assert SHIPPED[minor].python_words() == words
+
+
+@each_template
+def test_every_decision_has_a_source_that_can_be_checked(template: Template) -> None:
+    sources = [template.imageai.source, *(cap.source for cap in template.caps)]
+    sources += [item.source for group in (template.source_only, template.dropped) for item in group]
+
+    assert [s for s in sources if not s.startswith(("https://", "measured ", "resolved "))] == []
+
+
+@each_template
+def test_every_cap_is_a_bound_of_one_distribution(template: Template) -> None:
+    assert {cap.distribution for cap in template.caps} <= {
+        "matplotlib",
+        "numpy",
+        "protobuf",
+        "keras",
+        "tensorflow-estimator",
+    }
+    for cap in template.caps:
+        assert Requirement(cap.requirement).specifier, cap
+
+
+@each_template
+@pytest.mark.parametrize("variant", ["cpu", "gpu"])
+def test_requirements_are_evaluated_for_every_patch_and_python(template: Template, variant: str) -> None:
+    for patch in template.patches:
+        for python in template.python_preferred:
+            target = Target.parse(f"cp{python.replace('.', '')}-linux-x86_64")
+            for line in template.requirements(variant, patch, target):
+                requirement = Requirement(line)
+                assert requirement.marker is None
+                if requirement.name.startswith("tensorflow"):
+                    assert str(requirement.specifier) == f"=={patch}"
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "target", "distribution", "expected"),
+    [
+        ("2.4.0", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.4.4", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.5.3", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.6.3", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.6.4", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.6.5", LINUX, "protobuf", []),
+        ("2.7.2", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.7.3", LINUX, "protobuf", []),
+        ("2.7.4", "cp39-darwin-arm64", "protobuf", ["protobuf<4"]),
+        ("2.8.1", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.8.2", LINUX, "protobuf", []),
+        ("2.8.4", "cp39-darwin-arm64", "protobuf", ["protobuf<4"]),
+        ("2.9.0", LINUX, "protobuf", ["protobuf<4"]),
+        ("2.9.1", LINUX, "protobuf", []),
+        ("2.10.0", LINUX, "protobuf", []),
+        ("2.6.1", LINUX, "keras", ["keras<2.7"]),
+        ("2.6.2", LINUX, "keras", []),
+        ("2.6.0", LINUX, "tensorflow-estimator", ["tensorflow-estimator<2.7"]),
+        ("2.6.1", LINUX, "tensorflow-estimator", []),
+        ("2.4.4", LINUX, "keras", ["keras==2.4.3"]),
+        ("2.5.0", LINUX, "keras", ["keras==2.4.3"]),
+        ("2.6.5", LINUX, "numpy", []),
+        ("2.7.0", LINUX, "numpy", ["numpy<1.24"]),
+        ("2.10.1", LINUX, "numpy", ["numpy<1.24"]),
+        ("2.4.4", LINUX, "matplotlib", ["matplotlib<3.6"]),
+        ("2.10.1", LINUX, "matplotlib", ["matplotlib<3.6"]),
+    ],
+)
+def test_caps_apply_to_the_patches_that_need_them(
+    tensorflow: str, target: str, distribution: str, expected: list[str]
+) -> None:
+    lines = of(tensorflow).constraints(tensorflow, Target.parse(target))
+
+    assert named(lines, distribution) == expected
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_keras_nightly_is_left_out_of_2_5_only(minor: str) -> None:
+    expected = ("keras-nightly",) if minor == "2.5" else ()
+
+    assert {SHIPPED[minor].left_out(patch) for patch in SHIPPED[minor].patches} == {expected}
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_keras_is_asked_for_where_tensorflow_does_not(minor: str) -> None:
+    lines = SHIPPED[minor].requirements("cpu", SHIPPED[minor].newest, Target.parse(LINUX))
+
+    assert named(lines, "keras") == (["keras==2.4.3"] if minor in {"2.4", "2.5"} else [])
+
+
+@pytest.mark.parametrize(
+    ("minor", "expected"),
+    [
+        ("2.4", {"keras-resnet", "termcolor", "wrapt"}),
+        ("2.5", {"keras-resnet", "termcolor", "wrapt"}),
+        ("2.6", {"keras-resnet", "termcolor", "wrapt", "clang"}),
+        ("2.7", {"keras-resnet"}),
+        ("2.8", {"keras-resnet"}),
+        ("2.9", {"keras-resnet"}),
+        ("2.10", {"keras-resnet"}),
+    ],
+)
+def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> None:
+    for patch in SHIPPED[minor].patches:
+        assert set(SHIPPED[minor].sources_built(patch)) == expected
+
+
+# Platforms
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "variant", "target", "expected"),
+    [
+        ("2.10.1", "cpu", "cp310-linux-x86_64", {"tensorflow-cpu==2.10.1"}),
+        ("2.10.1", "cpu", "cp310-win32-x86_64", {"tensorflow-cpu==2.10.1"}),
+        ("2.10.1", "cpu", "cp310-darwin-x86_64", {"tensorflow-cpu==2.10.1"}),
+        ("2.10.1", "cpu", "cp310-darwin-arm64", {"tensorflow-macos==2.10.0"}),
+        ("2.10.0", "cpu", "cp310-linux-aarch64", {"tensorflow==2.10.0"}),
+        ("2.10.1", "gpu", "cp310-linux-x86_64", {"tensorflow==2.10.1"}),
+        ("2.10.1", "gpu", "cp310-win32-x86_64", {"tensorflow==2.10.1"}),
+        ("2.10.1", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.10.0", "tensorflow-metal==0.6.0"}),
+        ("2.9.3", "cpu", "cp310-linux-aarch64", {"tensorflow-cpu-aws==2.9.1"}),
+        ("2.9.3", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.9.2", "tensorflow-metal==0.5.0"}),
+        ("2.8.4", "gpu", "cp39-darwin-arm64", {"tensorflow-macos==2.8.0", "tensorflow-metal==0.4.0"}),
+        ("2.7.4", "gpu", "cp39-darwin-arm64", {"tensorflow-macos==2.7.0", "tensorflow-metal==0.3.0"}),
+        ("2.4.4", "cpu", "cp38-win32-x86_64", {"tensorflow-cpu==2.4.4"}),
+    ],
+)
+def test_each_platform_gets_its_tensorflow(
+    tensorflow: str, variant: str, target: str, expected: set[str]
+) -> None:
+    lines = of(tensorflow).requirements(variant, tensorflow, Target.parse(target))
+
+    assert {line for line in lines if line.startswith("tensorflow")} == expected
+
+
+@each_template
+@pytest.mark.parametrize("target", ["cp38-linux-x86_64", "cp38-win32-x86_64"])
+def test_cuda_wheels_are_for_linux_x86_64(template: Template, target: str) -> None:
+    lines = template.requirements("gpu", template.newest, Target.parse(target))
+
+    cuda = [line for line in lines if line.startswith("nvidia-")]
+    assert len(cuda) == (9 if "linux" in target else 0)
+    assert all("==" in line for line in cuda)
+
+
+@pytest.mark.parametrize(
+    ("minor", "variant", "target"),
+    [
+        ("2.4", "cpu", "cp38-darwin-arm64"),
+        ("2.5", "cpu", "cp39-darwin-arm64"),
+        ("2.6", "gpu", "cp39-darwin-arm64"),
+        ("2.8", "cpu", "cp310-linux-aarch64"),
+        ("2.10", "gpu", "cp310-linux-aarch64"),
+        ("2.10", "gpu", "cp310-darwin-x86_64"),
+    ],
+)
+def test_a_platform_without_tensorflow_is_refused(minor: str, variant: str, target: str) -> None:
+    template = SHIPPED[minor]
+
+    with pytest.raises(RequestError) as caught:
+        template.requirements(variant, template.newest, Target.parse(target))
+
+    assert caught.value.code == "no-such-target"
+    assert template.name in caught.value.message
+    assert variant in caught.value.message
+
+
+@pytest.mark.parametrize("minor", MACOS_RELEASES)
+@pytest.mark.parametrize("variant", ["cpu", "gpu"])
+def test_tensorflow_macos_exists_for_every_patch(minor: str, variant: str) -> None:
+    template = SHIPPED[minor]
+    for patch in template.patches:
+        (line,) = named(
+            template.requirements(variant, patch, Target.parse("cp39-darwin-arm64")), "tensorflow-macos"
+        )
+        assert line.partition("==")[2] in MACOS_RELEASES[minor]
+
+
+# The validator
+
+VALID = """\
+schema = 1
+name = "mine"
+summary = "words"
+
+[tensorflow]
+minor = "2.10"
+patches = ["2.10.0", "2.10.1"]
+
+[python]
+requires = ">=3.7,<3.11"
+preferred = ["3.10"]
+reason = "wheels"
+
+[imageai]
+version = "2.1.6"
+replaces-dependencies = true
+dependencies = ["numpy"]
+reason = "pins"
+source = "seen"
+
+[variants.cpu]
+requirements = ["tensorflow-cpu=={tensorflow}"]
+disk-mb = 1391
+
+[[caps]]
+requirement = "matplotlib<3.6"
+tensorflow = "<2.10.1"
+reason = "breaks"
+source = "seen"
+
+[[source-only]]
+distribution = "Keras_ResNet"
+reason = "no wheel"
+source = "seen"
+"""
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def complaint(directory: Path, text: str) -> str:
+    with pytest.raises(TemplateError) as caught:
+        load_template(write(directory, text))
+    return caught.value.message
+
+
+def changed(old: str, new: str, text: str = VALID) -> str:
+    assert text.count(old) == 1, f"{old!r} must stand once in the template"
+    return text.replace(old, new)
+
+
+def test_a_valid_template_is_read(tmp_path: Path) -> None:
+    template = load_template(write(tmp_path, VALID))
+
+    assert (template.name, template.newest) == ("mine", "2.10.1")
+    assert template.sources_built("2.10.1") == ("keras-resnet",)
+    assert template.constraints("2.10.0", Target.parse(LINUX)) == ("matplotlib<3.6",)
+    assert template.constraints("2.10.1", Target.parse(LINUX)) == ()
+    assert template.requirements("cpu", "2.10.1", Target.parse(LINUX)) == ("tensorflow-cpu==2.10.1", "numpy")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        # Types
+        ("schema = 1", 'schema = "1"', "schema (line 1): must be an integer, not a string"),
+        ("schema = 1", "schema = true", "schema (line 1): must be an integer, not true or false"),
+        (
+            "disk-mb = 1391",
+            "disk-mb = true",
+            "variants.cpu.disk-mb (line 23): must be an integer, not true or false",
+        ),
+        (
+            "disk-mb = 1391",
+            "disk-mb = 1.5",
+            "variants.cpu.disk-mb (line 23): must be an integer, not a float",
+        ),
+        ('name = "mine"', "name = 2.10", "name (line 2): must be a string, not a float"),
+        ('summary = "words"', "summary = 2022-09-01", "summary (line 3): must be a string, not a date"),
+        (
+            "replaces-dependencies = true",
+            "replaces-dependencies = 1",
+            "imageai.replaces-dependencies (line 16): must be true or false, not an integer",
+        ),
+        (
+            'preferred = ["3.10"]',
+            "preferred = [3.10]",
+            "python.preferred[0] (line 11): must be a string, not a float",
+        ),
+        (
+            'preferred = ["3.10"]',
+            'preferred = "3.10"',
+            "python.preferred (line 11): must be an array, not a string",
+        ),
+        ("[tensorflow]", "[[tensorflow]]", "tensorflow: must be a table, not an array"),
+        ("[[source-only]]", "[source-only]", "source-only (line 31): must be an array, not a table"),
+        # Missing and empty
+        ('summary = "words"\n', "", "summary: missing; it must be a string"),
+        ('name = "mine"', 'name = " "', "name (line 2): must not be empty"),
+        ('version = "2.1.6"\n', "", "imageai.version: missing; it must be a string"),
+        (
+            'patches = ["2.10.0", "2.10.1"]',
+            "patches = []",
+            "tensorflow.patches (line 7): must name at least one release",
+        ),
+        ('reason = "no wheel"\n', "", "source-only[0].reason: missing; it must be a string"),
+        ('reason = "pins"\n', "", "imageai.reason: missing; it must be a string"),
+        (
+            '[variants.cpu]\nrequirements = ["tensorflow-cpu=={tensorflow}"]\ndisk-mb = 1391',
+            "[variants]",
+            "variants (line 21): must have at least one of cpu, gpu",
+        ),
+        # Unknown keys
+        (
+            'requirement = "matplotlib<3.6"',
+            'requirment = "matplotlib<3.6"',
+            "caps[0].requirment (line 26): unknown key; did you mean 'requirement'?",
+        ),
+        ("[[caps]]", "[[cap]]", "cap (line 25): unknown key; did you mean 'caps'?"),
+        ("[variants.cpu]", "[variants.tpu]", "variants.tpu (line 21): unknown key; did you mean 'gpu'?"),
+        (
+            'minor = "2.10"',
+            'minor = "2.10"\nzzz = 0',
+            "tensorflow.zzz (line 7): unknown key; known keys: minor, patches",
+        ),
+        # Values
+        ("schema = 1", "schema = 2", "schema (line 1): this version reads schema 1, the file says 2"),
+        ('"2.10.1"]', '"2.1.0"]', "tensorflow.patches (line 7): 2.1.0 is not a release of TensorFlow 2.10"),
+        (
+            '"2.10.1"]',
+            '"2.10.x"]',
+            "tensorflow.patches (line 7): '2.10.x' is not valid: not a PEP 440 version",
+        ),
+        (
+            'preferred = ["3.10"]',
+            'preferred = ["3.11"]',
+            "python.preferred (line 11): 3.11 is not in >=3.7,<3.11",
+        ),
+        (
+            'requires = ">=3.7,<3.11"',
+            'requires = "3.7 to 3.10"',
+            "python.requires (line 10): '3.7 to 3.10' is not valid: not a PEP 440 specifier",
+        ),
+        (
+            'tensorflow = "<2.10.1"',
+            'tensorflow = "older"',
+            "caps[0].tensorflow: 'older' is not valid: not a PEP 440 specifier",
+        ),
+        ('"matplotlib<3.6"', '"matplotlib"', "caps[0].requirement (line 26): 'matplotlib' bounds nothing"),
+        (
+            '"matplotlib<3.6"',
+            '"matplotlib<<3.6"',
+            "caps[0].requirement (line 26): 'matplotlib<<3.6' is not valid",
+        ),
+        (
+            'dependencies = ["numpy"]',
+            'dependencies = ["numpy @ https://example.com/numpy.whl"]',
+            "direct references cannot be locked with hashes",
+        ),
+        (
+            '"tensorflow-cpu=={tensorflow}"',
+            '"tensorflow-cpu=={tf}"',
+            "variants.cpu.requirements (line 22): 'tensorflow-cpu=={tf}' is not valid: not a PEP 508",
+        ),
+    ],
+)
+def test_one_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert expected in complaint(tmp_path, changed(old, new))
+
+
+def test_a_misspelt_key_is_the_missing_one_too(tmp_path: Path) -> None:
+    message = complaint(tmp_path, changed('reason = "breaks"', 'raeson = "breaks"'))
+
+    assert "caps[0].reason: missing" in message
+    assert "caps[0].raeson (line 28): unknown key; did you mean 'reason'?" in message
+    assert "has 2 problems:" in message
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    text = changed(
+        '"2.10.1"]', '"2.1.0"]', changed("disk-mb = 1391", 'disk-mb = "1.4 GB"', changed("name =", "nam ="))
+    )
+
+    message = complaint(tmp_path, text)
+
+    assert "has 4 problems:" in message
+    assert [line for line in message.splitlines() if line.startswith("  - ")] == [
+        "  - name: missing; it must be a string",
+        "  - tensorflow.patches (line 7): 2.1.0 is not a release of TensorFlow 2.10",
+        "  - variants.cpu.disk-mb (line 23): must be an integer, not a string",
+        "  - nam (line 2): unknown key; did you mean 'name'?",
+    ]
+
+
+def test_one_problem_is_not_called_problems(tmp_path: Path) -> None:
+    path = write(tmp_path, changed('name = "mine"', 'name = ""'))
+
+    with pytest.raises(TemplateError) as caught:
+        load_template(path)
+
+    assert caught.value.message == f"Template {path} has 1 problem:\n  - name (line 2): must not be empty"
+    assert caught.value.hint == f"imageai-env templates validate {path}"
+    assert caught.value.exit_code == 3
+
+
+def test_no_line_is_named_for_a_key_that_stands_more_than_once(tmp_path: Path) -> None:
+    message = complaint(tmp_path, changed('reason = "wheels"', "reason = 3"))
+
+    assert "  - python.reason: must be a string, not an integer" in message
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    assert "is not valid TOML" in (message := complaint(tmp_path, changed('name = "mine"', 'name = "mine')))
+    assert "line 2" in message
+
+
+def test_absurd_nesting_is_an_error_not_a_crash(tmp_path: Path) -> None:
+    assert "is not valid TOML" in complaint(tmp_path, "a = " + "[" * 20_000)
+
+
+def test_a_file_that_is_not_utf8_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'name = "caf\xe9"')
+
+    with pytest.raises(TemplateError, match=r"is not UTF-8 text \(byte 11\)"):
+        load_template(path)
+
+
+def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(TemplateError) as caught:
+            load_template(path)
+        assert caught.value.message.startswith(f"Cannot read template {path}: ")
+
+
+def test_dependencies_may_stay_with_imageai(tmp_path: Path) -> None:
+    kept = 'dependencies = ["numpy"]\nreason = "pins"\nsource = "seen"\n'
+    text = changed(kept, "", changed("replaces-dependencies = true\n", ""))
+
+    imageai = load_template(write(tmp_path, text)).imageai
+
+    assert (imageai.replaces_dependencies, imageai.dependencies, imageai.reason) == (False, (), "")
+
+
+KEYS = ("schema", "name", "tensorflow", "python", "imageai", "variants", "caps", "source-only", "dropped")
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "true", "nan", '"x"', "2022-09-01", "[]", "[1]", "[{}]", "{}", "{a = [{}]}"]
+)
+@pytest.mark.parametrize("key", KEYS)
+def test_any_value_anywhere_is_a_template_error(tmp_path: Path, key: str, value: str) -> None:
+    missing = [other for other in KEYS[:6] if other != key]
+
+    message = complaint(tmp_path, f"{key} = {value}\n")
+
+    assert [other for other in missing if f"- {other}: missing" not in message] == []
+
+
+# The list of what is not offered
+
+
+def shipped_list() -> tuple[tuple[Unsupported, ...], tuple[Unsupported, ...]]:
+    return load_unsupported(shipped_templates() / LIST)
+
+
+@pytest.mark.parametrize(
+    ("version", "words", "instead"),
+    [
+        ("2.16", "Argument(s) not recognized: {'lr': 0.001}", "--tf 2.10"),
+        ("2.16.1", "Argument(s) not recognized", "--tf 2.10"),
+        ("2.16.0rc0", "Argument(s) not recognized", "--tf 2.10"),
+        ("3.0", "Argument(s) not recognized", "--tf 2.10"),
+        ("2.11", "decay is deprecated", "--tf 2.10"),
+        ("2.11.0rc2", "decay is deprecated", "--tf 2.10"),
+        ("2.15.0.post1", "ten times the rate", "--tf 2.10"),
+        ("2.0", "not measured", "--tf 2.4"),
+        ("2.3.4", "not measured", "--tf 2.4"),
+        ("1.15.5", "ImageAI 2.1.5", "--tf 2.4"),
+    ],
+)
+def test_a_tensorflow_that_is_not_offered_is_explained(version: str, words: str, instead: str) -> None:
+    found = explain(shipped_list()[0], version)
+
+    assert found is not None
+    assert words in found.reason
+    assert found.instead == instead
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("3.0.3", "PyTorch"),
+        ("3.0.0rc1", "PyTorch"),
+        ("2.1.5", "convert_all_kernels_in_model"),
+        ("2.0.3", "import"),
+    ],
+)
+def test_an_imageai_that_is_not_offered_is_explained(version: str, words: str) -> None:
+    found = explain(shipped_list()[1], version)
+
+    assert found is not None
+    assert words in found.reason
+    assert found.instead == "--imageai 2.1.6"
+
+
+@each_template
+def test_what_is_offered_is_not_explained_away(template: Template) -> None:
+    tensorflow, imageai = shipped_list()
+
+    assert [explain(tensorflow, version) for version in (template.minor, *template.patches)] == [None] * (
+        1 + len(template.patches)
+    )
+    assert explain(imageai, template.imageai.version) is None
+
+
+@pytest.mark.parametrize("entry", shipped_list()[0], ids=lambda entry: str(entry.versions))
+def test_what_is_recommended_instead_is_offered(entry: Unsupported) -> None:
+    assert entry.instead.removeprefix("--tf ") in SHIPPED
+
+
+def test_the_first_entry_that_fits_answers(tmp_path: Path) -> None:
+    entry = '[[tensorflow]]\nversions = "{}"\nreason = "{}"\nsource = "s"\ninstead = "i"\n'
+    path = write(tmp_path, "schema = 1\n" + entry.format(">=2", "first") + entry.format(">=1", "second"))
+
+    tensorflow, imageai = load_unsupported(path)
+
+    assert [found.reason for version in ("2.5", "1.5") if (found := explain(tensorflow, version))] == [
+        "first",
+        "second",
+    ]
+    assert explain(tensorflow, "0.9") is None
+    assert imageai == ()
+
+
+def test_explain_takes_versions_only() -> None:
+    with pytest.raises(InvalidVersion):
+        explain((), "newest")
+
+
+def test_every_problem_of_the_list_is_reported(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        'schema = 2\n[[tensorflow]]\nversions = "new"\nreasons = "r"\nsource = "s"\ninstead = 7\n'
+        '[[imageai]]\nversions = ""\nreason = "r"\nsource = "s"\ninstead = "i"\n'
+        '[[imageai]]\nversions = ">=3"\nreason = "r"\nsource = "s"\ninstead = "i"\n[[torch]]\n',
+    )
+
+    with pytest.raises(TemplateError) as caught:
+        load_unsupported(path)
+
+    assert [line[4:] for line in caught.value.message.splitlines()[1:]] == [
+        "schema (line 1): this version reads schema 1, the file says 2",
+        "tensorflow[0].versions: 'new' is not valid: Invalid specifier: 'new'",
+        "tensorflow[0].reason: missing; it must be a string",
+        "tensorflow[0].instead: must be a string, not an integer",
+        "tensorflow[0].reasons (line 4): unknown key; did you mean 'reason'?",
+        "imageai[0].versions: must not be empty",
+        "torch (line 17): unknown key; known keys: schema, tensorflow, imageai",
+    ]
