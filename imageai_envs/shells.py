@@ -106,7 +106,7 @@ if test -z "$VIRTUAL_ENV_DISABLE_PROMPT"; and functions -q fish_prompt
     function fish_prompt
         set -l prompt (_old_fish_prompt)
         printf %s @{prefix}
-        string join -- \\n $prompt
+        printf '%s\\n' $prompt
     end
     set -g _OLD_FISH_PROMPT_OVERRIDE $VIRTUAL_ENV
 end

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 
+_WORTH_SAYING = 1_000_000  # bytes; fifty lines about small files hide the one that takes minutes
+
 
 class Plain:
     """One line per event. For logs, CI and pipes."""
@@ -36,8 +38,8 @@ class Plain:
             self._say(text)
 
     def downloading(self, name: str, size: str) -> None:
-        """Print name and size."""
-        if not self._quiet:
+        """Print name and size of what takes a while."""
+        if not self._quiet and not 0 < parse_size(size) < _WORTH_SAYING:
             self._say(f"  downloading {name}{f' ({size})' if size else ''}")
 
     def downloaded(self, name: str) -> None:

@@ -64,5 +64,8 @@ def follow(line: str, reporter: Reporter) -> None:
 
 
 def _distribution(what: str) -> str:
-    """Return the distribution's name of what is downloaded: pip says the file's name."""
-    return what.split("-")[0].replace("_", "-") if what.endswith((".whl", ".tar.gz", ".zip")) else what
+    """Return the distribution's name of what is downloaded: pip says the file's name, uv the distribution's."""
+    if what.endswith(".whl"):
+        return what.split("-")[0].replace("_", "-")
+    stem = re.sub(r"\.(?:tar\.gz|zip)$", "", what)
+    return what if stem == what else stem.rpartition("-")[0]

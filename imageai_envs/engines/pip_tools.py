@@ -31,6 +31,11 @@ def _pip_environment() -> dict[str, str]:
     return clean_environment({"PIP_RETRIES": "3", "PIP_ROOT_USER_ACTION": "ignore", **for_pip()})
 
 
+def _without_options(text: str) -> str:
+    """Drop the format options that pip-compile repeats; the oldest that we run cannot be told not to."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("--only", "--no-binary")))
+
+
 @dataclass(frozen=True)
 class PipEngine:
     """Needs nothing that is not installed with us, save pip in the target's Python."""
@@ -77,7 +82,7 @@ class PipEngine:
         )  # fmt: skip
         if not done.ok:
             raise resolution_failure(done, log.path)
-        pins = [*parse_pins(output.read_text(encoding="utf-8"))]
+        pins = [*parse_pins(_without_options(output.read_text(encoding="utf-8")))]
         pins += self._pin_alone(python, resolution, binary, work, log, reporter)
         return tuple(sorted(pins, key=lambda pin: pin.name))
 

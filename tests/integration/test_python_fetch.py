@@ -1,8 +1,8 @@
 """``uv python install`` for real, from an archive in the temporary directory instead of the internet.
 
 The archive has the layout of python-build-standalone. Measured with uv 0.13.9: besides ``bin/``, uv wants
-``lib/python3.X`` (it writes EXTERNALLY-MANAGED there) and in it a ``_sysconfigdata_*`` file with its header comment.
-Its ``python3.X`` execs the interpreter that runs the tests.
+``lib/python3.X`` (it writes EXTERNALLY-MANAGED there) and in it a ``_sysconfigdata_*`` file with its header
+comment. The ``python3.X`` in it execs the interpreter that runs the tests.
 """
 
 from __future__ import annotations
@@ -242,6 +242,19 @@ def test_without_a_network_the_reason_is_told_and_credentials_are_not(
     told = "\n".join([caught.value.message, *bare.listener.lines, bare.log.read_text(encoding="utf-8")])
     assert "127.0.0.1:9/mirror" in told
     assert "secret" not in told
+
+
+def test_credentials_are_kept_back_whatever_uv_says(bare: Bare, template: Template) -> None:
+    # uv 0.13.9 masks them itself; other versions may not.
+    talking = bare.root / "talking-uv"
+    talking.write_text("#!/bin/sh\necho 'error: Failed to download https://me:secret@host/x' >&2\nexit 1\n")
+    talking.chmod(0o755)
+    fetch = uv_fetcher(talking, bare.home, Log(bare.log), bare.listener)
+
+    with pytest.raises(PythonNotFoundError, match="the download failed") as caught:
+        choose(template, None, home=bare.home, fetch=fetch, reporter=bare.listener)
+    for told in (caught.value.message, *bare.listener.lines, bare.log.read_text(encoding="utf-8")):
+        assert "secret" not in told
 
 
 def test_a_uv_that_cannot_be_run(bare: Bare, template: Template) -> None:

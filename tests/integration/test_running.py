@@ -27,10 +27,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and execve a
 PACKAGE = Path(__file__).resolve().parents[2]
 
 # Stands in for the command line interface: turns the library's errors into exit codes, and nothing more.
-DRIVER = """\
+DRIVER = f"""\
 import sys
 from pathlib import Path
-sys.path.insert(0, {package!r})
+sys.path.insert(0, {str(PACKAGE)!r})
 from imageai_envs.errors import ImageAIEnvError
 from imageai_envs.running import run_in
 print("before")
@@ -39,7 +39,7 @@ try:
 except ImageAIEnvError as error:
     print(error.code, file=sys.stderr)
     sys.exit(error.exit_code)
-""".format(package=str(PACKAGE))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ class TestAttend:
     @pytest.mark.parametrize(
         ("sent", "expected"), [(signal.SIGINT, b"7"), (signal.SIGTERM, b"129"), (signal.SIGHUP, b"129")]
     )
-    def test_signals_to_us(self, sent: signal.Signals, expected: bytes, tmp_path: Path) -> None:
+    def test_signals_to_us(self, sent: signal.Signals, expected: bytes) -> None:
         # Ctrl-C is left to the program (here: it is not even sent one); the others end it, and we come back.
         code = (
             f"import os, sys; sys.path.insert(0, {str(PACKAGE)!r})\n"

@@ -73,6 +73,8 @@ posix_shells = shells("bash", "zsh")
 def home(tmp_path: Path) -> Path:
     path = tmp_path / "user"
     path.mkdir()
+    # Where it is missing, fish reads all manual pages of the machine in the background at its first start.
+    (path / ".local" / "share" / "fish" / "generated_completions").mkdir(parents=True)
     return path
 
 
@@ -141,7 +143,10 @@ PREFIX = "python -c 'import sys; print(sys.prefix)'"
 STATE = {
     "bash": 'env | grep -v ^_= | sort; echo "PS1=${PS1-unset}"; declare -F; set | grep ^_OLD || true',
     "zsh": 'env | grep -v ^_= | sort; echo "PS1=${PS1-unset}"; typeset +f; set | grep ^_OLD || true',
-    "fish": "env | sort; functions fish_prompt | string match -v '# Defined*'; functions -a | string match -r 'deact.*|_old.*'; set | string match '_OLD*'; true",
+    "fish": (
+        "env | sort; functions fish_prompt | string match -v '# Defined*'; "
+        "functions -a | string match -r 'deact.*|_old.*'; set | string match '_OLD*'; true"
+    ),
 }
 
 
@@ -299,11 +304,11 @@ class TestDetection:
             detect_shell()
 
 
-DRIVER = """\
+DRIVER = f"""\
 import fcntl, sys, termios
 from pathlib import Path
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-sys.path.insert(0, {package!r})
+sys.path.insert(0, {str(PACKAGE)!r})
 from imageai_envs.errors import ImageAIEnvError
 from imageai_envs.shells import open_shell
 try:
@@ -311,7 +316,7 @@ try:
 except ImageAIEnvError as error:
     code = error.code
 Path(sys.argv[3]).write_text(str(code))
-""".format(package=str(PACKAGE))
+"""
 
 
 class Terminal:
@@ -428,7 +433,7 @@ class TestOpenShell:
         assert terminal.answer('echo "$PATH"') == outside
         terminal.enter("exit 3")
         assert terminal.code() == "3"
-        assert list(terminal.temporary.iterdir()) == []
+        assert list(terminal.temporary.glob("imageai*")) == []
 
     @unix_shells
     def test_without_start_files(
@@ -466,7 +471,7 @@ class TestOpenShell:
         terminal.process.send_signal(number)
         # bash and zsh die of the SIGHUP; fish ends itself because of it.
         assert terminal.code() in {"129", "0", "1"}
-        assert list(terminal.temporary.iterdir()) == []
+        assert list(terminal.temporary.glob("imageai*")) == []
 
     @unix_shells
     def test_again_inside_is_refused(
@@ -480,10 +485,10 @@ class TestOpenShell:
             terminal.close()
 
     @unix_shells
+    @pytest.mark.usefixtures("start_files")
     def test_inside_another_environment(
-        self, shell: str, root: Path, other: Path, tmp_path: Path, start_files: Path, shims: Path,
-        variables: dict[str, str],
-    ) -> None:  # fmt: skip
+        self, shell: str, root: Path, other: Path, tmp_path: Path, shims: Path, variables: dict[str, str]
+    ) -> None:
         inside = {
             **variables,
             "VIRTUAL_ENV": str(other),
@@ -520,10 +525,6 @@ class TestOpenShell:
 class TestZshFolders:
     """How ours stand in for the user's start files must not be seen from the user's shell."""
 
-    @pytest.fixture
-    def shell(self) -> str:
-        return "zsh"
-
     ASK = 'echo "${ZDOTDIR-unset} ${(t)ZDOTDIR-none} ${HISTFILE-unset} $MINE"'
 
     def ask(self, root: Path, tmp_path: Path, variables: dict[str, str]) -> str:
@@ -538,7 +539,8 @@ class TestZshFolders:
         finally:
             terminal.close()
 
-    def test_none(self, root: Path, tmp_path: Path, start_files: Path, variables: dict[str, str]) -> None:
+    @pytest.mark.usefixtures("start_files")
+    def test_none(self, root: Path, tmp_path: Path, variables: dict[str, str]) -> None:
         assert self.ask(root, tmp_path, variables) == "unset none unset rc"
 
     def test_exported(self, root: Path, tmp_path: Path, variables: dict[str, str]) -> None:

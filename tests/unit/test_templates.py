@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -13,9 +14,6 @@ from imageai_envs.paths import shipped_templates
 from imageai_envs.target import Target
 from imageai_envs.template import Template, load_template
 from imageai_envs.unsupported import Unsupported, explain, load_unsupported
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIST = "unsupported.toml"
 MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10")
@@ -517,6 +515,21 @@ def test_any_value_anywhere_is_a_template_error(tmp_path: Path, key: str, value:
     message = complaint(tmp_path, f"{key} = {value}\n")
 
     assert [other for other in missing if f"- {other}: missing" not in message] == []
+
+
+# The documentation
+
+
+def examples() -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "templates.md").read_text(encoding="utf-8")
+    return re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_in_the_documentation_are_valid(tmp_path: Path) -> None:
+    template, reasons = examples()
+
+    assert load_template(write(tmp_path, template)).newest == "2.10.1"
+    assert len(load_unsupported(write(tmp_path, reasons))[0]) == 1
 
 
 # The list of what is not offered
