@@ -95,7 +95,11 @@ def select(request: Request, home: Home) -> Selection:
         TemplateError: the named template is not valid.
     """
     _explain_imageai(request)
-    entry = _from_file(request.template) if _is_path(request.template) else _from_catalog(request, load_catalog(home))
+    entry = (
+        _from_file(request.template)
+        if _is_path(request.template)
+        else _from_catalog(request, load_catalog(home))
+    )
     template = entry.template
     if request.imageai and Version(request.imageai) != Version(template.imageai.version):
         raise RequestError(
@@ -145,7 +149,9 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
 
 def _default(catalog: Catalog) -> Entry:
     if not catalog.entries:
-        raise RequestError("No usable template was found.", hint="imageai-env templates list", code="no-template")
+        raise RequestError(
+            "No usable template was found.", hint="imageai-env templates list", code="no-template"
+        )
     shipped = [entry for entry in catalog.entries if entry.origin == "shipped"] or list(catalog.entries)
     return shipped[-1]
 
@@ -178,8 +184,10 @@ def _no_tensorflow(wanted: str, catalog: Catalog) -> RequestError:
     version = Version(wanted)
     near = min(
         catalog.entries,
-        key=lambda entry: abs(Version(entry.template.minor).minor - version.minor)
-        + 100 * abs(Version(entry.template.minor).major - version.major),
+        key=lambda entry: (
+            abs(Version(entry.template.minor).minor - version.minor)
+            + 100 * abs(Version(entry.template.minor).major - version.major)
+        ),
         default=None,
     )
     return RequestError(
@@ -198,7 +206,11 @@ def _exact(tensorflow: str | None, template: Template) -> str:
     if tensorflow is None:
         return template.newest
     wanted = _parse(tensorflow, "--tf")
-    if len(wanted.release) <= 2 and not wanted.is_prerelease and f"{wanted.major}.{wanted.minor}" == template.minor:  # noqa: PLR2004
+    if (
+        len(wanted.release) <= 2
+        and not wanted.is_prerelease
+        and f"{wanted.major}.{wanted.minor}" == template.minor
+    ):  # noqa: PLR2004
         return template.newest
     for patch in template.patches:
         if Version(patch) == wanted:

@@ -186,7 +186,9 @@ def _place(wish: Wish, store: Store) -> tuple[str, Path]:
     """Return name and directory of the environment to be."""
     if wish.path is None:
         if wish.name is None:
-            raise RequestError("The environment needs a name.", hint="imageai-env create myproj", code="bad-name")
+            raise RequestError(
+                "The environment needs a name.", hint="imageai-env create myproj", code="bad-name"
+            )
         validate_name(wish.name)
         linked = store.linked(wish.name)
         if linked is not None and linked.exists():
@@ -199,7 +201,9 @@ def _place(wish: Wish, store: Store) -> tuple[str, Path]:
     root = wish.path.expanduser().absolute()
     name = validate_name(wish.name) if wish.name is not None else _name_of_project(root)
     linked = store.linked(name)
-    taken = (store.home.environments / name).exists() or (linked is not None and linked.exists() and linked != root)
+    taken = (store.home.environments / name).exists() or (
+        linked is not None and linked.exists() and linked != root
+    )
     if taken:
         raise RequestError(
             f"There is another environment called {name}.",

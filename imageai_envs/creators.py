@@ -37,10 +37,12 @@ def create_venv(interpreter: Interpreter, root: Path, prompt: str, home: Home, l
             sys.executable, "-I", "-m", "virtualenv", "--quiet", "--python", interpreter.executable, "--no-download",
             "--no-periodic-update", "--no-setuptools", "--prompt", prompt, root,
         ]  # fmt: skip
-        environment = clean_environment({
-            "VIRTUALENV_OVERRIDE_APP_DATA": str(home.cache / "virtualenv"),
-            "VIRTUALENV_CONFIG_FILE": str(home.cache / "no-virtualenv.ini"),
-        })
+        environment = clean_environment(
+            {
+                "VIRTUALENV_OVERRIDE_APP_DATA": str(home.cache / "virtualenv"),
+                "VIRTUALENV_CONFIG_FILE": str(home.cache / "no-virtualenv.ini"),
+            }
+        )
     else:
         argv = [interpreter.executable, "-I", "-m", "venv", "--prompt", prompt, root]
         environment = clean_environment()
@@ -53,7 +55,9 @@ def _creation_failed(interpreter: Interpreter, output: str, log: Log) -> Install
     text = redact(output.strip())
     if "No space left" in text:
         return InstallError(
-            f"The disk is full.\n  Full log: {log.path}", hint="Free some space, then run it again.", code="disk-full"
+            f"The disk is full.\n  Full log: {log.path}",
+            hint="Free some space, then run it again.",
+            code="disk-full",
         )
     if "ensurepip" in text or "No module named venv" in text:
         minor = interpreter.target.python_version

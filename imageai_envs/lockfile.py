@@ -127,7 +127,9 @@ def render_pins(pins: Iterable[Pin], *, comments: bool) -> list[str]:
     """Return requirement lines with hashes; ``comments`` adds who requires each."""
     lines = []
     for pin in pins:
-        lines.append(" \\\n".join([f"{pin.name}=={pin.version}", *(f"    --hash={value}" for value in pin.hashes)]))
+        lines.append(
+            " \\\n".join([f"{pin.name}=={pin.version}", *(f"    --hash={value}" for value in pin.hashes)])
+        )
         if comments and pin.via:
             lines.append(f"    # via {', '.join(pin.via)}")
     return lines
@@ -159,7 +161,12 @@ def parse_pins(text: str) -> tuple[Pin, ...]:
         if not match:
             raise LockFileError(f"Line {number} is not a pinned requirement: {line[:80]!r}.")
         finish()
-        name, version, hashes, via = canonicalize_name(match["name"]), match["version"], _HASH.findall(line), []
+        name, version, hashes, via = (
+            canonicalize_name(match["name"]),
+            match["version"],
+            _HASH.findall(line),
+            [],
+        )
         _check_version(version, number)
     finish()
     return tuple(sorted(pins, key=lambda pin: pin.name))
@@ -297,6 +304,11 @@ def compare(before: Iterable[Pin], after: Iterable[Pin]) -> tuple[Change, ...]:
     changes = []
     for name in sorted(old.keys() | new.keys()):
         left, right = old.get(name), new.get(name)
-        if left is None or right is None or left.version != right.version or not set(left.hashes) & set(right.hashes):
+        if (
+            left is None
+            or right is None
+            or left.version != right.version
+            or not set(left.hashes) & set(right.hashes)
+        ):
             changes.append(Change(name, left.version if left else "", right.version if right else ""))
     return tuple(changes)

@@ -45,7 +45,9 @@ class LockInputs:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What is resolved: the template's requirements and the user's, ImageAI only if its metadata counts."""
-        own = self.selection.template.requirements(self.selection.variant, self.selection.tensorflow, self.target)
+        own = self.selection.template.requirements(
+            self.selection.variant, self.selection.tensorflow, self.target
+        )
         imageai = () if self._replaced else (self._imageai,)
         return (*own, *imageai, *self.extras)
 
@@ -75,17 +77,21 @@ class LockInputs:
     @property
     def digest(self) -> str:
         """Digest of everything above; a lock that carries another one has drifted."""
-        return digest_inputs({
-            "requirements": self.requirements,
-            "constraints": self.constraints,
-            "imageai": self._imageai,
-            "replaced": self._replaced,
-            "built": sorted(self.built),
-            "dropped": sorted(self.dropped),
-            "target": str(self.target),
-        })
+        return digest_inputs(
+            {
+                "requirements": self.requirements,
+                "constraints": self.constraints,
+                "imageai": self._imageai,
+                "replaced": self._replaced,
+                "built": sorted(self.built),
+                "dropped": sorted(self.dropped),
+                "target": str(self.target),
+            }
+        )
 
-    def resolution(self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()) -> Resolution:
+    def resolution(
+        self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()
+    ) -> Resolution:
         """Return what an engine is given."""
         alone = (self._imageai,) if self._replaced else ()
         return Resolution(self.requirements, self.constraints, alone, self.built, preferred, upgrade)
@@ -171,5 +177,7 @@ def compile_lock(
     kept = tuple(pin for pin in pins if pin.name not in inputs.dropped)
     names = frozenset(pin.name for pin in kept)
     # A distribution that was only there for another's sake keeps no word of the one that was left out.
-    kept = tuple(Pin(pin.name, pin.version, pin.hashes, tuple(v for v in pin.via if v in names)) for pin in kept)
+    kept = tuple(
+        Pin(pin.name, pin.version, pin.hashes, tuple(v for v in pin.via if v in names)) for pin in kept
+    )
     return Lock(inputs.header(engine.describe(interpreter), names), kept)

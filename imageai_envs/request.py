@@ -74,13 +74,17 @@ def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
         RequestError: unreadable file, an option, or something that is not a requirement, with the line number.
     """
     if _depth > MAX_NESTING:
-        raise RequestError(f"{path} includes itself, or nests more than {MAX_NESTING} files.", code="bad-requirement")
+        raise RequestError(
+            f"{path} includes itself, or nests more than {MAX_NESTING} files.", code="bad-requirement"
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestError(f"{path} is not UTF-8 text.", code="bad-requirement") from error
     except OSError as error:
-        raise RequestError(f"Cannot read {path}: {error.strerror or error}.", code="bad-requirement") from error
+        raise RequestError(
+            f"Cannot read {path}: {error.strerror or error}.", code="bad-requirement"
+        ) from error
     requirements: list[str] = []
     for number, line in _logical_lines(text):
         origin = f"{path}, line {number}"

@@ -128,26 +128,18 @@ def run_in(root: Path, argv: Sequence[str]) -> int:
         CommandNotFoundError: there is no such command.
         CommandNotExecutableError: the command cannot be started.
     """
-    if not argv:
-        raise UsageProblem("No command to run was given.", hint="imageai-env run NAME -- python --version")
-    require_python(root)
-    variables = environment_variables(root)
-    program = _find(argv[0], variables["PATH"])
+    program, variables = _prepared(root, argv)
     if os.name == "posix":
         _become(program, argv, variables)
     return attend([program, *argv[1:]], variables)
 
 
 def run_reported(root: Path, argv: Sequence[str]) -> int:
-    """Run ``argv`` like :func:`run_in`, as a child whose standard output is our standard error; return its exit code.
+    """Run ``argv`` as a child whose standard output is our standard error, and return its exit code.
 
     For callers whose own standard output must stay theirs (``--json``). Same errors as :func:`run_in`.
     """
-    if not argv:
-        raise UsageProblem("No command to run was given.", hint="imageai-env run NAME -- python --version")
-    require_python(root)
-    variables = environment_variables(root)
-    program = _find(argv[0], variables["PATH"])
+    program, variables = _prepared(root, argv)
     return attend([program, *argv[1:]], variables, stdout=sys.stderr.fileno())
 
 
@@ -158,13 +150,16 @@ def attend(argv: Sequence[str], variables: Mapping[str, str], stdout: int | None
     means. A request to end *us* hangs the program up, so that we still come back to clean up after it.
     """
     child: subprocess.Popen[bytes] | None = None
+    early = False
 
     def ignore(_number: int, _frame: FrameType | None) -> None:
         """Do nothing; a handler, as SIG_IGN itself would be inherited by the program."""
 
     def hang_up(_number: int, _frame: FrameType | None) -> None:
-        if child is not None:
-            # Interactive shells ignore SIGTERM, and end on SIGHUP.
+        nonlocal early
+        if child is None:  # it is just being started, and may run already
+            early = True
+        else:  # interactive shells ignore SIGTERM, and end on SIGHUP
             child.send_signal(getattr(signal, "SIGHUP", signal.SIGTERM))
 
     handlers = {"SIGINT": ignore, "SIGQUIT": ignore, "SIGTERM": hang_up, "SIGHUP": hang_up}
@@ -172,8 +167,19 @@ def attend(argv: Sequence[str], variables: Mapping[str, str], stdout: int | None
     _flush()
     with _signals(numbers):
         child = subprocess.Popen(list(argv), env=dict(variables), stdout=stdout)
+        if early:
+            hang_up(0, None)
         code = child.wait()
     return code if code >= 0 else _SHELL_SIGNAL_BASE - code
+
+
+def _prepared(root: Path, argv: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the executable to start and the variables to start it with."""
+    if not argv:
+        raise UsageProblem("No command to run was given.", hint="imageai-env run NAME -- python --version")
+    require_python(root)
+    variables = environment_variables(root)
+    return _find(argv[0], variables["PATH"]), variables
 
 
 def _find(command: str, path: str) -> str:

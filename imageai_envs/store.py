@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from imageai_envs.environment import Environment, is_ours, read_state, write_atomically
-from imageai_envs.errors import RequestError
+from imageai_envs.environment import Environment, is_finished, is_ours, read_state, write_atomically
+from imageai_envs.errors import BusyError, RequestError
 from imageai_envs.paths import Home
+from imageai_envs.transaction import recover
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
@@ -42,6 +43,12 @@ def validate_name(name: str) -> str:
             code="bad-name",
         )
     return name
+
+
+def _own_name(entry: str) -> str:
+    """Return the environment that a directory of the store belongs to: itself, or the one that it waits for."""
+    match = re.fullmatch(r"\.(?P<name>.+)\.imageai-env-old", entry)
+    return match["name"] if match else "" if entry.startswith(".") else entry
 
 
 def looks_like_path(text: str) -> bool:
@@ -84,6 +91,7 @@ class Store:
         """
         if looks_like_path(name_or_path):
             root = Path(name_or_path).expanduser().absolute()
+            self._recover(root)
             if not is_ours(root):
                 raise RequestError(
                     f"{root} is not an environment made by imageai-env.",
@@ -93,9 +101,22 @@ class Store:
             state = read_state(root)
             return Environment(state.name if state else root.name, root, state)
         root = self.root_for(validate_name(name_or_path))
+        self._recover(root)
         if not is_ours(root):
             raise self._missing(name_or_path)
         return Environment(name_or_path, root, read_state(root))
+
+    def _recover(self, root: Path) -> None:
+        """Mend what a killed command left at ``root``.
+
+        Raises:
+            BusyError: a living command is at work there, and the environment cannot be used meanwhile.
+        """
+        if not recover(root, self.home) and not is_finished(root):
+            raise BusyError(
+                f"Another imageai-env is building {root} right now.",
+                hint="Wait for it, then run the same command.",
+            )
 
     def _missing(self, name: str) -> RequestError:
         import difflib
@@ -113,12 +134,16 @@ class Store:
         """Return every environment, by name, unfinished ones too. Nothing of them is executed."""
         found: dict[str, Environment] = {}
         if self.home.environments.is_dir():
-            for root in self.home.environments.iterdir():
-                if not root.name.startswith(".") and is_ours(root):
+            names = {_own_name(entry.name) for entry in self.home.environments.iterdir()}
+            for root in (self.home.environments / name for name in names if name):
+                recover(root, self.home)
+                if is_ours(root):
                     found[root.name] = Environment(root.name, root, read_state(root))
         if self.home.links.is_dir():
             for file in self.home.links.glob("*.json"):
                 root_ = self.linked(file.stem)
+                if root_ is not None:
+                    recover(root_, self.home)
                 if root_ is not None and is_ours(root_):
                     found[file.stem] = Environment(file.stem, root_, read_state(root_))
         return [found[name] for name in sorted(found)]

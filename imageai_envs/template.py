@@ -163,7 +163,9 @@ class Template:
     def constraints(self, tensorflow: str, target: Target) -> tuple[str, ...]:
         """Return the caps that this TensorFlow version needs on ``target``, as PEP 508 constraints."""
         environment = target.marker_environment()
-        lines = (_applies(cap.requirement, environment) for cap in self.caps if cap.tensorflow.contains(tensorflow))
+        lines = (
+            _applies(cap.requirement, environment) for cap in self.caps if cap.tensorflow.contains(tensorflow)
+        )
         return tuple(line for line in lines if line)
 
     def sources_built(self, tensorflow: str) -> tuple[str, ...]:
@@ -271,7 +273,9 @@ def _read_variants(table: Table | None, problems: Problems) -> dict[str, Variant
         if part is None:
             continue
         variants[name] = Variant(
-            name, _read_requirements(part, "requirements", required=True), part.integer("disk-mb", required=False)
+            name,
+            _read_requirements(part, "requirements", required=True),
+            part.integer("disk-mb", required=False),
         )
         part.end()
     table.end()

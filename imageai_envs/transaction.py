@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from filelock import BaseFileLock
+
     from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
 
+_BUILDING = "building"  # lies in an environment while it is built
 _WAIT_QUIETLY = 0.5  # seconds before a waiting command says so
 
 
@@ -38,12 +41,9 @@ def locked(root: Path, home: Home, reporter: Reporter) -> Iterator[None]:
 
     A second process waits and says so.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    # Two spellings of one directory are one environment; the name itself is not resolved, it may not exist yet.
-    real = root.parent.resolve() / root.name
-    home.locks.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock")
+    lock = _file_lock(root, home)
     try:
         lock.acquire(timeout=_WAIT_QUIETLY)
     except Timeout:
@@ -56,18 +56,54 @@ def locked(root: Path, home: Home, reporter: Reporter) -> Iterator[None]:
         lock.release()
 
 
+def _file_lock(root: Path, home: Home) -> BaseFileLock:
+    from filelock import FileLock
+
+    # Two spellings of one directory are one environment; the name itself is not resolved, it may not exist yet.
+    real = root.parent.resolve() / root.name
+    home.locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock")
+
+
+def is_unsettled(root: Path) -> bool:
+    """Tell whether a replacement of ``root`` is under way, or was broken off."""
+    return is_ours(aside(root)) or (is_ours(root) and (root / METADATA / _BUILDING).exists())
+
+
+def recover(root: Path, home: Home) -> bool:
+    """Settle what a dead process left at ``root``; return False when a living one is still at work there."""
+    from filelock import Timeout
+
+    if not is_unsettled(root):
+        return True
+    lock = _file_lock(root, home)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    try:
+        settle(root)
+    finally:
+        lock.release()
+    return True
+
+
 def settle(root: Path) -> None:
     """Finish or undo an interrupted replacement of ``root``. Must be called under :func:`locked`."""
     old = aside(root)
     if is_ours(old):
         if is_finished(root):
             delete(old)  # the change had happened; only the sweeping was missing
+            (root / METADATA / _BUILDING).unlink(missing_ok=True)
             return
         if root.exists():
             delete(root)
         old.rename(root)
-    elif is_ours(root) and not is_finished(root) and (root / METADATA / "building").exists():
-        delete(root)
+    elif is_ours(root) and (root / METADATA / _BUILDING).exists():
+        if is_finished(root):
+            (root / METADATA / _BUILDING).unlink()
+        else:
+            delete(root)
 
 
 @contextmanager
@@ -91,11 +127,11 @@ def replacing(root: Path, *, force: bool) -> Iterator[None]:
         root.rmdir()  # empty, as check_free has seen
     try:
         mark(root)
-        (root / METADATA / "building").touch()
+        (root / METADATA / _BUILDING).touch()
         yield
         if not is_finished(root):
             raise InstallError(f"{root} was not finished.", code="unfinished")
-        (root / METADATA / "building").unlink(missing_ok=True)
+        (root / METADATA / _BUILDING).unlink(missing_ok=True)
     except BaseException:
         if not is_finished(root):
             _undo(root, old)
@@ -143,7 +179,9 @@ def delete(root: Path) -> None:
         OSError: it cannot be deleted.
     """
     if not is_ours(root):
-        raise RequestError(f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours")
+        raise RequestError(
+            f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours"
+        )
     # Renamed first: a half-deleted directory must never answer to an environment's name.
     doomed = root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}")
     root.rename(doomed)

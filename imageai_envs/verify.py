@@ -151,14 +151,16 @@ def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> 
     script = package_files("imageai_envs.probes") / "imageai_probe.py"
     with tempfile.TemporaryDirectory(prefix="imageai-env-probe-") as directory:
         # HOME moves too: Keras writes ~/.keras, matplotlib a font cache, and both must not decide whether it works.
-        environment = clean_environment({
-            "HOME": directory,
-            "USERPROFILE": directory,
-            "MPLCONFIGDIR": directory,
-            "MPLBACKEND": "Agg",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            **({"CUDA_VISIBLE_DEVICES": "-1"} if lock.header.variant == "cpu" else {}),
-        })
+        environment = clean_environment(
+            {
+                "HOME": directory,
+                "USERPROFILE": directory,
+                "MPLCONFIGDIR": directory,
+                "MPLBACKEND": "Agg",
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                **({"CUDA_VISIBLE_DEVICES": "-1"} if lock.header.variant == "cpu" else {}),
+            }
+        )
         done = run(
             [environment_python(root), "-I", str(script), level, directory],
             environment=environment,
@@ -189,7 +191,9 @@ def _read_answer(done: Finished) -> dict[str, object] | None:
 def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> VerifyError:
     if answer is None:
         words, hint, code = _death(done)
-        return VerifyError(f"{words}\n  Full log: {log.path}", hint=hint, code=code, data={"returncode": done.returncode})
+        return VerifyError(
+            f"{words}\n  Full log: {log.path}", hint=hint, code=code, data={"returncode": done.returncode}
+        )
     error = answer.get("error")
     details = error if isinstance(error, dict) else {}
     text = f"{details.get('type')}: {details.get('text')}"
@@ -198,7 +202,9 @@ def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> Veri
     for reason in _REASONS:
         if reason.text in whole:
             return VerifyError(
-                f"{reason.words}\n  {evidence}\n  Full log: {log.path}", hint=reason.hint, data={"probe": answer}
+                f"{reason.words}\n  {evidence}\n  Full log: {log.path}",
+                hint=reason.hint,
+                data={"probe": answer},
             )
     return VerifyError(
         f"The environment was built, but ImageAI does not run in it, {evidence}\n  Full log: {log.path}",
@@ -224,4 +230,8 @@ def _death(done: Finished) -> tuple[str, str | None, str]:
     if done.returncode < 0:
         return f"The verification was ended by signal {-done.returncode}.", None, "probe-died"
     tail = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])
-    return f"The environment's Python ended without an answer (exit {done.returncode}).\n{tail}", None, "probe-died"
+    return (
+        f"The environment's Python ended without an answer (exit {done.returncode}).\n{tail}",
+        None,
+        "probe-died",
+    )

@@ -100,7 +100,9 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _fail(_usage(error), arguments, as_json=as_json)
     except (KeyboardInterrupt, click.exceptions.Abort):
-        interrupted = ImageAIEnvError("Interrupted; what was there before is there still.", code="interrupted")
+        interrupted = ImageAIEnvError(
+            "Interrupted; what was there before is there still.", code="interrupted"
+        )
         interrupted.exit_code = _INTERRUPTED
         return _fail(interrupted, arguments, as_json=as_json)
     except BrokenPipeError:

@@ -30,15 +30,21 @@ def show_result(result: Result, *, as_json: bool) -> None:
 def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
     """Print an error: on standard error for people, as the envelope on standard output for scripts."""
     if as_json:
-        entry = {"code": error.code, "message": redact(error.message), "hint": redact(error.hint or "") or None}
-        _print_json({
-            "schema": SCHEMA,
-            "command": command,
-            "status": "error",
-            "exit_code": error.exit_code,
-            "data": error.data,
-            "errors": [entry],
-        })
+        entry = {
+            "code": error.code,
+            "message": redact(error.message),
+            "hint": redact(error.hint or "") or None,
+        }
+        _print_json(
+            {
+                "schema": SCHEMA,
+                "command": command,
+                "status": "error",
+                "exit_code": error.exit_code,
+                "data": error.data,
+                "errors": [entry],
+            }
+        )
         return
     click.echo(f"{click.style('error:', fg='red', bold=True)} {redact(error.message)}", err=True)
     if error.hint:

@@ -116,7 +116,9 @@ def install_failure(done: Finished, log: Path) -> ImageAIEnvError:
     known = _known(text, (*_KINDS, _BUILD))
     if known:
         return _error(*known, log)
-    return InstallError(redact(f"Installing failed:\n{_indent(_end_of(done.stderr or done.stdout))}\n  Full log: {log}"))
+    return InstallError(
+        redact(f"Installing failed:\n{_indent(_end_of(done.stderr or done.stdout))}\n  Full log: {log}")
+    )
 
 
 def resolution_failure(done: Finished, log: Path) -> ImageAIEnvError:
@@ -135,7 +137,9 @@ def resolution_failure(done: Finished, log: Path) -> ImageAIEnvError:
     built = _known(text, (_BUILD,))
     if built:
         return _error(*built, log)
-    return InstallError(redact(f"Resolving failed:\n{_indent(_end_of(done.stderr or done.stdout))}\n  Full log: {log}"))
+    return InstallError(
+        redact(f"Resolving failed:\n{_indent(_end_of(done.stderr or done.stdout))}\n  Full log: {log}")
+    )
 
 
 def _indent(text: str) -> str:
@@ -154,6 +158,10 @@ def _unsolvable_words(text: str) -> str:
     lines = [
         line.split("ERROR:")[-1].strip()
         for line in text.splitlines()
-        if re.search(r"Could not find a version that (?:satisfies|matches)|No matching distribution found", line)
+        if re.search(
+            r"Could not find a version that (?:satisfies|matches)|No matching distribution found", line
+        )
     ]
-    return "\n".join(dict.fromkeys(line.split("exceptions.DistributionNotFound:")[-1].strip() for line in lines))
+    return "\n".join(
+        dict.fromkeys(line.split("exceptions.DistributionNotFound:")[-1].strip() for line in lines)
+    )

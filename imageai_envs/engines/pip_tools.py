@@ -33,7 +33,9 @@ def _pip_environment() -> dict[str, str]:
 
 def _without_options(text: str) -> str:
     """Drop the format options that pip-compile repeats; the oldest that we run cannot be told not to."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("--only", "--no-binary")))
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith(("--only", "--no-binary"))
+    )
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ class PipEngine:
 
     def _run(self, argv: list[str | Path], work: Path, log: Log, reporter: Reporter) -> Finished:
         return run(
-            argv, environment=_pip_environment(), cwd=work, log=log, on_line=lambda line: follow(line, reporter)
+            argv,
+            environment=_pip_environment(),
+            cwd=work,
+            log=log,
+            on_line=lambda line: follow(line, reporter),
         )
 
     def resolve(
@@ -116,7 +122,9 @@ class PipEngine:
             archive = item["download_info"].get("archive_info", {})
             value = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
             if not value:
-                raise InstallError(f"The index gives no sha256 for {item['metadata']['name']}.", code="no-hash")
+                raise InstallError(
+                    f"The index gives no sha256 for {item['metadata']['name']}.", code="no-hash"
+                )
             name = canonicalize_name(item["metadata"]["name"])
             pins.append(Pin(name, item["metadata"]["version"], (f"sha256:{value}",)))
         return pins
@@ -137,5 +145,3 @@ class PipEngine:
             done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
         if not done.ok:
             raise install_failure(done, log.path)
-
-

@@ -274,3 +274,14 @@ class TestAttend:
             time.sleep(0.2)
             output, _ = child.communicate(b"\n", timeout=20)
             assert output.strip() == expected
+
+
+def test_reported_commands_write_to_our_standard_error(root: Path) -> None:
+    code = DRIVER.replace("run_in", "run_reported")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root), "sh", "-c", "echo out; echo err >&2; exit 3"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "before\n", "out\nerr\n")

@@ -29,7 +29,10 @@ Examples:
     "--lock", type=click.Path(path_type=Path), metavar="FILE", help="Install this lock instead of resolving."
 )
 @click.option(
-    "--path", type=click.Path(path_type=Path), metavar="DIR", help="Put it there (.venv) instead of the store."
+    "--path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Put it there (.venv) instead of the store.",
 )
 @source_options
 @click.option(
@@ -40,7 +43,9 @@ Examples:
     help="How it is proved: ImageAI classifies a picture, is imported, or not at all.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
-@click.option("--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works.")
+@click.option(
+    "--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works."
+)
 @answers
 def command(session: Session, /, name: str | None, **options: Any) -> Result:
     """Create an environment and prove that ImageAI runs in it.

@@ -25,28 +25,37 @@ def command(session: Session, /) -> Result:
     for environment in environments:
         use, state = measure(environment.root), environment.state
         status = "unfinished" if state is None else "ok" if environment.python.exists() else "python missing"
-        rows.append((
-            environment.name,
-            f"{state.tensorflow} {state.variant}" if state else "-",
-            state.imageai if state else "-",
-            state.python_version if state else "-",
-            state.verified if state else "-",
-            status,
-            human_size(use.size),
-            human_size(use.unshared),
-            str(environment.root),
-        ))
-        data.append({
-            "name": environment.name,
-            "root": str(environment.root),
-            "status": status,
-            "bytes": use.size,
-            "bytes_unshared": use.unshared,
-            "state": state.to_json() if state else None,
-        })
+        rows.append(
+            (
+                environment.name,
+                f"{state.tensorflow} {state.variant}" if state else "-",
+                state.imageai if state else "-",
+                state.python_version if state else "-",
+                state.verified if state else "-",
+                status,
+                human_size(use.size),
+                human_size(use.unshared),
+                str(environment.root),
+            )
+        )
+        data.append(
+            {
+                "name": environment.name,
+                "root": str(environment.root),
+                "status": status,
+                "bytes": use.size,
+                "bytes_unshared": use.unshared,
+                "state": state.to_json() if state else None,
+            }
+        )
     total = measure_together(environment.root for environment in environments)
     if not rows:
-        return Result("list", {"environments": [], "bytes": 0}, ["No environments yet: imageai-env create myproj"])
+        return Result(
+            "list", {"environments": [], "bytes": 0}, ["No environments yet: imageai-env create myproj"]
+        )
     headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "PROVED", "STATE", "SIZE", "FREED", "DIRECTORY")
-    text = [Table(headings, tuple(rows)), f"Together {human_size(total)} on disk (shared files counted once)."]
+    text = [
+        Table(headings, tuple(rows)),
+        f"Together {human_size(total)} on disk (shared files counted once).",
+    ]
     return Result("list", {"environments": data, "bytes": total}, text)

@@ -33,5 +33,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...]) -> Result:
     arguments = words[1:] if words[:1] == ("--",) else words
     if session.as_json:
         code = run_reported(environment.root, arguments)
-        return Result("run", {"name": environment.name, "argv": list(arguments), "returncode": code}, exit_code=code)
+        return Result(
+            "run", {"name": environment.name, "argv": list(arguments), "returncode": code}, exit_code=code
+        )
     return Result("run", {}, exit_code=run_in(environment.root, arguments))

@@ -37,7 +37,12 @@ def _data(entry: Entry) -> dict[str, object]:
         "dependencies": list(template.imageai.dependencies),
         "replaces_dependencies": template.imageai.replaces_dependencies,
         "caps": [
-            {"requirement": c.requirement, "tensorflow": str(c.tensorflow), "reason": c.reason, "source": c.source}
+            {
+                "requirement": c.requirement,
+                "tensorflow": str(c.tensorflow),
+                "reason": c.reason,
+                "source": c.source,
+            }
             for c in template.caps
         ],
         "source_only": [item.distribution for item in template.source_only],
@@ -92,13 +97,17 @@ def show_command(session: Session, /, name: str) -> Result:
         f"  imageai     {template.imageai.version}, with {', '.join(template.imageai.dependencies) or 'its own'}",
     ]
     if template.imageai.replaces_dependencies:
-        text.append(f"    its own requirements are replaced: {template.imageai.reason} [{template.imageai.source}]")
+        text.append(
+            f"    its own requirements are replaced: {template.imageai.reason} [{template.imageai.source}]"
+        )
     for variant in template.variants.values():
         text.append(f"  {variant.name}")
         text += [f"    {requirement}" for requirement in variant.requirements]
     for title, items in (("built from source", template.source_only), ("left out", template.dropped)):
         for item in items:
-            text.append(f"  {title}: {item.distribution}{_when(str(item.tensorflow))}: {item.reason} [{item.source}]")
+            text.append(
+                f"  {title}: {item.distribution}{_when(str(item.tensorflow))}: {item.reason} [{item.source}]"
+            )
     for cap in template.caps:
         text.append(f"  cap {cap.requirement}{_when(str(cap.tensorflow))}: {cap.reason} [{cap.source}]")
     return Result("templates show", _data(entry), text)
@@ -128,5 +137,7 @@ def validate_command(session: Session, /, files: tuple[Path, ...]) -> Result:  #
     if problems:
         raise TemplateError("\n".join(problems), hint="docs/templates.md describes the format")
     return Result(
-        "templates validate", {"valid": valid}, [f"{item['path']}: template {item['name']} is valid." for item in valid]
+        "templates validate",
+        {"valid": valid},
+        [f"{item['path']}: template {item['name']} is valid." for item in valid],
     )

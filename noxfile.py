@@ -1,0 +1,69 @@
+"""The project's sessions. ``nox`` runs what must be green; ``nox -l`` lists the rest."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests", "real"]
+nox.options.error_on_missing_interpreters = True
+
+PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install this package with its fast engine and the named dependency groups."""
+    project = nox.project.load_toml("pyproject.toml")
+    session.install(".[uv]", *nox.project.dependency_groups(project, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    install(session, "lint", "test")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run unit, CLI and integration tests against a local index of tiny wheels."""
+    install(session, "test")
+    session.run("pytest", "-m", "not real", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on every supported Python."""
+    install(session, "test")
+    session.run("pytest", "-m", "not real", *session.posargs)
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """Do the main job: create TensorFlow environments from the real index and let ImageAI classify in them."""
+    install(session, "test")
+    session.run("pytest", "-m", "real", "-s", *session.posargs)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Create and prove every template on every Python that is here; writes docs/matrix.md (half an hour)."""
+    install(session)
+    session.run("python", "benchmarks/matrix.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against raw uv and pip in the same run."""
+    install(session)
+    session.run("python", "benchmarks/create.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel."""
+    session.install("build")
+    session.run("python", "-m", "build")

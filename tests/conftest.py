@@ -1,0 +1,116 @@
+"""Isolation of every test, and the fixtures of the hermetic ground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imageai_envs.paths import HOME_VARIABLE
+from tests.support.catalogue import write_catalogue
+from tests.support.index import Index
+from tests.support.tool import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LEAKS = (
+    "PIP_",
+    "UV_",
+    "VIRTUALENV_",
+    "PYENV_",
+    "CONDA_",
+    "PYTHON",
+    "XDG_",
+    "IMAGEAI_ENV_",
+    "VIRTUAL_ENV",
+    "MISE_",
+)
+_KEPT = ("PYTHONDONTWRITEBYTECODE",)
+CACHE = Path(os.environ.get("IMAGEAI_ENV_TEST_CACHE", REPOSITORY / ".cache" / "test-wheels"))
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of uv and pip for all hermetic tests of a run."""
+    return tmp_path_factory.mktemp("caches")
+
+
+@pytest.fixture(autouse=True)
+def isolated(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session_cache: Path
+) -> None:
+    """Give every test a home and a directory of its own; nothing of the machine's settings leaks in.
+
+    Tests marked ``real`` keep the settings that lead to the index.
+    """
+    real = request.node.get_closest_marker("real") is not None
+    for name in list(os.environ):
+        if name.startswith(_LEAKS) and name not in _KEPT and not (real and name.startswith(("PIP_", "UV_"))):
+            monkeypatch.delenv(name)
+    place = tmp_path / "project"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+    if real:
+        return
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(session_cache / "uv"))
+    monkeypatch.setenv("PIP_CACHE_DIR", str(session_cache / "pip"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens: a test that asks the internet fails
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="session")
+def _running_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    directory = tmp_path_factory.mktemp("index")
+    write_catalogue(directory, CACHE)
+    index = Index(directory)
+    index.start()
+    yield index
+    index.stop()
+
+
+@pytest.fixture
+def index(_running_index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """The local index, healthy, and both engines told to use it."""
+    _running_index.reset()
+    monkeypatch.setenv("PIP_INDEX_URL", _running_index.url)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", _running_index.url)
+    yield _running_index
+    _running_index.reset()
+
+
+TEMPLATE = (REPOSITORY / "templates" / "tf2.10.toml").read_text(encoding="utf-8")
+
+
+def tiny_template(name: str = "tiny") -> str:
+    """Return the shipped TensorFlow 2.10 template, made to fit the running Python."""
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return (
+        TEMPLATE.replace('name = "tf2.10"', f'name = "{name}"')
+        .replace('requires = ">=3.7,<3.11"', 'requires = ">=3.8"')
+        .replace('preferred = ["3.10", "3.9", "3.8", "3.7"]', f'preferred = ["{minor}"]')
+    )
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A project template called ``tiny`` that the local index and the running Python serve."""
+    path = tmp_path / "project" / ".imageai-env" / "templates" / "tiny.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(tiny_template(), encoding="utf-8")
+    return path

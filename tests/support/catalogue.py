@@ -1,0 +1,89 @@
+"""The releases of the local index: real names, versions and requirements, tiny contents."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.wheels import Project, write_sdist, write_wheel
+
+DATA = Path(__file__).parents[1] / "data" / "metadata.json"
+SDIST_ONLY = ("keras-resnet",)
+# Needed for real: building the sdist without isolation, and the helper environment of pip-tools.
+REAL = ("setuptools", "wheel", "pip==26.3", "pip-tools")
+
+_IMAGEAI = {
+    f"imageai/{name}/__init__.py": "import tensorflow\n"
+    for name in ("Classification", "Classification/Custom", "Detection", "Detection/Custom")
+}
+_IMAGEAI["imageai/__init__.py"] = ""
+
+
+def modules_of(name: str, version: str) -> dict[str, str]:
+    """Return what a distribution contains: an importable module of the right name."""
+    if name == "imageai":
+        return _IMAGEAI
+    module = {
+        "opencv-python": "cv2",
+        "tensorflow-cpu": "tensorflow",
+        "pillow": "PIL",
+        "keras-preprocessing": "keras_preprocessing",
+    }.get(name, name.replace("-", "_"))
+    return {f"{module}/__init__.py": f"__version__ = {version!r}\n"}
+
+
+def projects() -> list[Project]:
+    """Return the releases with their real metadata.
+
+    ``Requires-Python`` loses its upper bound, so that the running Python can stand for the 3.10 of TensorFlow 2.10.
+    """
+    result = []
+    for release in json.loads(DATA.read_text(encoding="utf-8")):
+        if release["name"] == "packaging":  # setuptools imports it: the real one is among REAL
+            continue
+        python = (release["requires_python"] or "").split(",")
+        bounds = ",".join(part.strip() for part in python if part.strip().startswith(">="))
+        result.append(
+            Project(
+                release["name"],
+                release["version"],
+                tuple(release["requires_dist"]),
+                bounds or None,
+                modules_of(release["name"], release["version"]),
+            )
+        )
+    return result
+
+
+def write_catalogue(directory: Path, cache: Path) -> None:
+    """Fill ``directory`` with the files of the index; real wheels are fetched once into ``cache``."""
+    # Not on the real index: a release whose requirement clashes with a cap of the template.
+    own = [Project("needs-new-numpy", "1.0", ("numpy>=1.26",), None, {"needs_new_numpy/__init__.py": ""})]
+    for project in [*projects(), *own]:
+        (write_sdist if project.name in SDIST_ONLY else write_wheel)(directory, project)
+    for file in real_wheels(cache):
+        target = directory / file.name
+        if not target.exists():
+            target.write_bytes(file.read_bytes())
+
+
+def real_wheels(cache: Path) -> list[Path]:
+    """Return the wheels of :data:`REAL` and what they require, for the running Python."""
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    directory = cache / minor
+    done = directory / ".complete"
+    if not done.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            [sys.executable, "-m", "virtualenv", "--quiet", str(directory / "venv")], check=True, timeout=300
+        )
+        python = directory / "venv" / "bin" / "python"
+        subprocess.run(
+            [python, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "-d", directory, *REAL],
+            check=True,
+            timeout=600,
+        )
+        done.touch()
+    return sorted(directory.glob("*.whl"))

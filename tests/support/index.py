@@ -1,0 +1,178 @@
+"""An index on this machine (PEP 503, 658, 691) that can fail in every way a real one does."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import threading
+import zipfile
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JSON = "application/vnd.pypi.simple.v1+json"
+KINDS = ("404", "500", "truncated", "altered", "reset")
+
+
+@dataclass
+class Index:
+    """A running index.
+
+    Attributes:
+        directory: its files.
+        requests: paths that were asked for.
+        faults: pattern of a path to the kind of failure (see :data:`KINDS`).
+        password: when set, every request needs it, with the user ``robot``.
+    """
+
+    directory: Path
+    requests: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    password: str | None = None
+    _server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Listen on a free port of this machine."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        assert self._server is not None
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Address for ``PIP_INDEX_URL``."""
+        return f"http://127.0.0.1:{self.port}/simple/"
+
+    def url_with(self, password: str) -> str:
+        """Address with credentials."""
+        return f"http://robot:{password}@127.0.0.1:{self.port}/simple/"
+
+    def reset(self) -> None:
+        """Be healthy again and forget what was asked."""
+        self.requests.clear()
+        self.faults.clear()
+        self.password = None
+
+    def files_of(self, project: str) -> list[Path]:
+        """Return the files of a project."""
+        return [f for f in sorted(self.directory.iterdir()) if canonicalize_name(_project(f.name)) == project]
+
+
+def _project(filename: str) -> str:
+    if filename.endswith(".whl"):
+        return filename.split("-")[0]
+    return re.sub(r"-\d[^-]*\.tar\.gz$", "", filename)
+
+
+def _metadata(path: Path) -> bytes | None:
+    if path.suffix != ".whl":
+        return None
+    with zipfile.ZipFile(path) as archive:
+        name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+        return archive.read(name)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
+            pass
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            index.requests.append(self.path)
+            if index.password and not self._authorized(index.password):
+                self._send(401, b"who are you?", "text/plain")
+                return
+            fault = next(
+                (kind for pattern, kind in index.faults.items() if re.search(pattern, self.path)), None
+            )
+            if fault in ("404", "500"):
+                self._send(int(fault), b"no", "text/plain")
+            elif fault == "reset":
+                self.close_connection = True
+                self.connection.close()
+            elif self.path.startswith("/simple/"):
+                self._page(self.path.removeprefix("/simple/").strip("/"))
+            else:
+                self._file(self.path.removeprefix("/files/"), fault)
+
+        def _authorized(self, password: str) -> bool:
+            expected = base64.b64encode(f"robot:{password}".encode()).decode()
+            return self.headers.get("Authorization") == f"Basic {expected}"
+
+        def _page(self, project: str) -> None:
+            files = index.files_of(project)
+            if not files:
+                self._send(404, b"no such project", "text/plain")
+                return
+            entries = []
+            for file in files:
+                metadata = _metadata(file)
+                requires = re.search(rb"^Requires-Python: (.+)$", metadata or b"", re.MULTILINE)
+                entries.append(
+                    {
+                        "filename": file.name,
+                        "url": f"/files/{file.name}",
+                        "hashes": {"sha256": _sha256(file.read_bytes())},
+                        "requires-python": requires[1].decode() if requires else None,
+                        "core-metadata": {"sha256": _sha256(metadata)} if metadata else False,
+                        "size": file.stat().st_size,
+                        "yanked": False,
+                    }
+                )
+            page = {"meta": {"api-version": "1.1"}, "name": project, "files": entries, "versions": []}
+            self._send(200, json.dumps(page).encode(), JSON)
+
+        def _file(self, name: str, fault: str | None) -> None:
+            path = index.directory / name.removesuffix(".metadata")
+            if not path.is_file():
+                self._send(404, b"no such file", "text/plain")
+                return
+            body = (_metadata(path) or b"") if name.endswith(".metadata") else path.read_bytes()
+            length = len(body)
+            if fault == "altered":
+                body = body[:-1] + bytes([body[-1] ^ 1])
+            if fault == "truncated":
+                body = body[: length // 2]
+                self.close_connection = True
+            self._send(200, body, "application/octet-stream", length)
+
+        def _send(self, status: int, body: bytes, kind: str, length: int | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body) if length is None else length))
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+    return Handler
