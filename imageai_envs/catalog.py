@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # A file of reasons, not a template: the only TOML in a template directory that is not one.
 REASONS = "unsupported.toml"
+_NEARNESS = ("project", "user", "shipped")
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def load_catalog(home: Home) -> Catalog:
     """Read every template of the project, the user and this package; of one name the nearest wins."""
     found: dict[str, Entry] = {}
     broken: list[TemplateError] = []
-    places = (("project", project_templates()), ("user", home.templates), ("shipped", shipped_templates()))
-    for origin, directory in places:
+    places = (project_templates(), home.templates, shipped_templates())
+    for origin, directory in zip(_NEARNESS, places, strict=True):
         for path in sorted(directory.glob("*.toml")):
             if path.name == REASONS:
                 continue
@@ -141,9 +142,11 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
         return _default(catalog)
     wanted = _parse(request.tensorflow, "--tf")
     minor = f"{wanted.major}.{wanted.minor}"
-    for entry in catalog.entries:
-        if entry.template.minor == minor and request.variant in entry.template.variants:
-            return entry
+    answering = [
+        e for e in catalog.entries if e.template.minor == minor and request.variant in e.template.variants
+    ]
+    if answering:
+        return min(answering, key=lambda entry: _NEARNESS.index(entry.origin))
     raise _no_tensorflow(request.tensorflow, catalog)
 
 
@@ -210,7 +213,7 @@ def _exact(tensorflow: str | None, template: Template) -> str:
         len(wanted.release) <= 2
         and not wanted.is_prerelease
         and f"{wanted.major}.{wanted.minor}" == template.minor
-    ):  # noqa: PLR2004
+    ):
         return template.newest
     for patch in template.patches:
         if Version(patch) == wanted:

@@ -122,7 +122,9 @@ def check_clashes(inputs: LockInputs) -> None:
     """
     template = inputs.selection.template
     environment = inputs.target.marker_environment()
-    reasons = {cap.requirement: cap for cap in template.caps}
+    reasons = {
+        cap.distribution: cap for cap in template.caps if cap.tensorflow.contains(inputs.selection.tensorflow)
+    }
     fixed = [Requirement(text) for text in (*inputs.constraints, *inputs.requirements)]
     replaced = [Requirement(f"imageai=={template.imageai.version}")]
     for text in inputs.extras:
@@ -133,7 +135,7 @@ def check_clashes(inputs: LockInputs) -> None:
             if canonicalize_name(own.name) != canonicalize_name(wanted.name) or str(own) == str(wanted):
                 continue
             if (own.specifier & wanted.specifier).is_unsatisfiable():
-                cap = reasons.get(str(own))
+                cap = reasons.get(canonicalize_name(own.name)) if str(own) in inputs.constraints else None
                 why = f"\n  Why the template has it: {cap.reason} (source: {cap.source})" if cap else ""
                 raise UnsolvableError(
                     f"Your requirement {text!r} and {str(own)!r} of template {template.name} exclude each other.{why}",

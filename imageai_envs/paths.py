@@ -1,6 +1,7 @@
 """Where things live: one place that knows the directories of this tool.
 
-``IMAGEAI_ENV_HOME`` moves everything under one directory; otherwise ``platformdirs`` decides.
+``IMAGEAI_ENV_HOME`` moves everything under one directory, ``IMAGEAI_ENV_CACHE`` only what can be made again; otherwise
+``platformdirs`` decides.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOME_VARIABLE = "IMAGEAI_ENV_HOME"
+CACHE_VARIABLE = "IMAGEAI_ENV_CACHE"
 _APP = "imageai-env"
 
 
@@ -59,17 +61,21 @@ class Home:
 
 def home() -> Home:
     """Return the directories in force, without creating any."""
-    override = os.environ.get(HOME_VARIABLE)
+    override, cache = _from_variable(HOME_VARIABLE), _from_variable(CACHE_VARIABLE)
     if override:
-        root = Path(override).expanduser().absolute()
-        return Home(data=root, cache=root / "cache", config=root / "config")
+        return Home(data=override, cache=cache or override / "cache", config=override / "config")
     import platformdirs
 
     return Home(
         data=Path(platformdirs.user_data_dir(_APP, appauthor=False)),
-        cache=Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
+        cache=cache or Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
         config=Path(platformdirs.user_config_dir(_APP, appauthor=False)),
     )
+
+
+def _from_variable(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value).expanduser().absolute() if value else None
 
 
 def project_templates() -> Path:

@@ -137,7 +137,7 @@ def run(
             errors="replace",
             # Its own group, so that an interrupt ends the child's children too (build backends, downloads).
             start_new_session=os.name == "posix",
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, looked up before the fork
+            preexec_fn=_die_with_parent(),
         )
     except OSError as error:
         raise InstallError(

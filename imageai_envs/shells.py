@@ -126,7 +126,7 @@ function global:deactivate ([switch]$NonDestructive) {
         Copy-Item -Path Function:_OLD_VIRTUAL_PROMPT -Destination Function:prompt
         Remove-Item -Path Function:_OLD_VIRTUAL_PROMPT
     }
-    Remove-Item -Path Env:VIRTUAL_ENV, Env:VIRTUAL_ENV_PROMPT -ErrorAction SilentlyContinue
+    Remove-Item -Path 'Env:VIRTUAL_ENV', 'Env:VIRTUAL_ENV_PROMPT' -ErrorAction SilentlyContinue
     if (-not $NonDestructive) { Remove-Item -Path Function:deactivate }
 }
 $env:VIRTUAL_ENV = @{root}

@@ -34,9 +34,12 @@ class Problems:
         self._lines = text.splitlines()
         self.found: list[str] = []
 
-    def add(self, place: str, message: str) -> None:
-        """Record ``message`` for the value at ``place``, a dotted path such as ``caps[2].reason``."""
-        line = self._line_of(place)
+    def add(self, place: str, message: str, *, there: bool = True) -> None:
+        """Record ``message`` for the value at ``place``, a dotted path such as ``caps[2].reason``.
+
+        ``there`` is False when the key is missing: a line with that key is then another table's.
+        """
+        line = self._line_of(place) if there else None
         self.found.append(f"{place}{f' (line {line})' if line else ''}: {message}")
 
     def _line_of(self, place: str) -> int | None:
@@ -78,7 +81,7 @@ class Table:
         self._known.append(key)
         if key not in self._data:
             if required:
-                self.problems.add(self.place(key), f"missing; it must be {_KINDS[kind]}")
+                self.problems.add(self.place(key), f"missing; it must be {_KINDS[kind]}", there=False)
             return None
         value = self._data[key]
         # bool is an int in Python, not in TOML.

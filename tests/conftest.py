@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.paths import HOME_VARIABLE
+from imageai_envs.paths import CACHE_VARIABLE, HOME_VARIABLE
 from tests.support.catalogue import write_catalogue
 from tests.support.index import Index
 from tests.support.tool import REPOSITORY
@@ -60,6 +60,7 @@ def isolated(
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     if real:
         return
+    monkeypatch.setenv(CACHE_VARIABLE, str(session_cache / "imageai-env"))
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -69,7 +69,7 @@ def human_size(size: int) -> str:
     """Return bytes in decimal units, as ``df -H`` and package indexes show them."""
     value = float(size)
     for unit in ("B", "kB", "MB"):
-        if value < 1000:  # noqa: PLR2004 - the step of decimal units
+        if value < 1000:
             return f"{value:.0f} {unit}"
         value /= 1000
     return f"{value:.2f} GB"

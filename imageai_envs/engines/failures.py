@@ -59,7 +59,7 @@ _KINDS = (
     _Kind(
         "index-error",
         r"HTTP status (?:server|client) error \((?!404)|\b5\d\d (?:Server )?Error|HTTP error 5\d\d|status code 5\d\d"
-        r"|too many 5\d\d error responses|HTTP error 4\d\d|HTTP status client error",
+        r"|too many 5\d\d error responses|HTTP/1\.1\" 5\d\d|HTTP error 4\d\d|HTTP status client error",
         "The index answered with an error.",
         f"{_CHECK_INDEX} If it is the index's fault, wait and try again.",
     ),
@@ -125,9 +125,9 @@ def resolution_failure(done: Finished, log: Path) -> ImageAIEnvError:
     """Return the error for a resolution that failed: no solution in words, or what kept it from ending."""
     text = f"{done.stdout}\n{done.stderr}"
     reason = _unsolvable_words(text)
-    # Offline, both engines say in the end that nothing matches; then the connection is the cause.
+    # When the index fails, both engines say in the end that nothing matches; then the index is the cause.
     known = _known(text, _KINDS)
-    if known and not (reason and known[0].code in ("index-error", "index-auth")):
+    if known:
         return _error(*known, log)
     if reason:
         return UnsolvableError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ class PipEngine:
         driver = package_files("imageai_envs.engines") / "pip_tools_driver.py"
         done = self._run(
             [
-                python, "-I", str(driver), "compile", "--generate-hashes", "--resolver=backtracking", "--strip-extras",
+                python, "-I", str(driver), "compile", "-v", "--generate-hashes", "--resolver=backtracking", "--strip-extras",
                 "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
                 "--allow-unsafe", "--cache-dir", self.home.cache / "pip-tools", f"--pip-args={pip_args}",
                 "--output-file", output, source,
@@ -87,12 +88,24 @@ class PipEngine:
             reporter,
         )  # fmt: skip
         if not done.ok:
-            raise resolution_failure(done, log.path)
+            raise resolution_failure(self._ask_why(python, done, work, log, reporter), log.path)
         pins = [*parse_pins(_without_options(output.read_text(encoding="utf-8")))]
         pins += self._pin_alone(python, resolution, binary, work, log, reporter)
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
-    def _pin_alone(  # noqa: PLR0913 - the parts of one command line
+    def _ask_why(self, python: Path, done: Finished, work: Path, log: Log, reporter: Reporter) -> Finished:
+        """Add what the index says when pip found no version at all: an answer such as 500 it keeps to itself."""
+        name = re.search(
+            r"satisfies the requirement ([A-Za-z0-9._-]+).*\(from versions: none\)", done.stdout + done.stderr
+        )
+        if not name:
+            return done
+        asked = self._run(
+            [python, "-I", "-m", "pip", "index", "versions", "-vv", name[1]], work, log, reporter
+        )
+        return replace(done, stderr=f"{done.stderr}\n{asked.stdout}\n{asked.stderr}")
+
+    def _pin_alone(
         self,
         python: Path,
         resolution: Resolution,

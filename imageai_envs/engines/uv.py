@@ -87,7 +87,7 @@ class UvEngine:
             pins += parse_pins(alone.read_text(encoding="utf-8"))
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
-    def _compile(  # noqa: PLR0913 - the parts of one command line
+    def _compile(
         self,
         name: str,
         requirements: tuple[str, ...],

@@ -59,9 +59,8 @@ def classify(answer, directory):
     """Let ImageAI classify a generated picture with a MobileNetV2 of random weights, and check its answer."""
     import numpy
     import tensorflow
-    from PIL import Image
-
     from imageai.Classification import ImageClassification
+    from PIL import Image
 
     answer["stage"] = "build MobileNetV2"
     tensorflow.random.set_seed(2106)

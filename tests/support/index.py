@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JSON = "application/vnd.pypi.simple.v1+json"
+_TAMPERED = b"tampered"
 KINDS = ("404", "500", "truncated", "altered", "reset")
 
 
@@ -159,7 +160,9 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
             body = (_metadata(path) or b"") if name.endswith(".metadata") else path.read_bytes()
             length = len(body)
             if fault == "altered":
-                body = body[:-1] + bytes([body[-1] ^ 1])
+                # Still a valid zip (its comment differs), so that only the hash can tell.
+                body = body[:-2] + len(_TAMPERED).to_bytes(2, "little") + _TAMPERED
+                length = len(body)
             if fault == "truncated":
                 body = body[: length // 2]
                 self.close_connection = True
