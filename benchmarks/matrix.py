@@ -55,9 +55,7 @@ def cells(templates: list[str]) -> list[tuple[str, str, str]]:
 def run_cell(template: str, python: str, engine: str) -> str:
     """Create, measure and remove one environment; return its row."""
     name = f"matrix-{template}-{python}-{engine}"
-    code, answer = tool(
-        "create", name, "--template", template, "--python", python, "--engine", engine, "--force"
-    )
+    code, answer = tool("create", name, "--template", template, "--python", python, "--engine", engine, "--force")
     if code:
         reason = str(answer["errors"][0]["message"]).splitlines()[0]  # type: ignore[index]
         return f"| {template} | {python} | {engine} | **failed ({code})**: {reason} | | | | | |"

@@ -96,11 +96,7 @@ def select(request: Request, home: Home) -> Selection:
         TemplateError: the named template is not valid.
     """
     _explain_imageai(request)
-    entry = (
-        _from_file(request.template)
-        if _is_path(request.template)
-        else _from_catalog(request, load_catalog(home))
-    )
+    entry = _from_file(request.template) if _is_path(request.template) else _from_catalog(request, load_catalog(home))
     template = entry.template
     if request.imageai and Version(request.imageai) != Version(template.imageai.version):
         raise RequestError(
@@ -142,9 +138,7 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
         return _default(catalog)
     wanted = _parse(request.tensorflow, "--tf")
     minor = f"{wanted.major}.{wanted.minor}"
-    answering = [
-        e for e in catalog.entries if e.template.minor == minor and request.variant in e.template.variants
-    ]
+    answering = [e for e in catalog.entries if e.template.minor == minor and request.variant in e.template.variants]
     if answering:
         return min(answering, key=lambda entry: _NEARNESS.index(entry.origin))
     raise _no_tensorflow(request.tensorflow, catalog)
@@ -152,9 +146,7 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
 
 def _default(catalog: Catalog) -> Entry:
     if not catalog.entries:
-        raise RequestError(
-            "No usable template was found.", hint="imageai-env templates list", code="no-template"
-        )
+        raise RequestError("No usable template was found.", hint="imageai-env templates list", code="no-template")
     shipped = [entry for entry in catalog.entries if entry.origin == "shipped"] or list(catalog.entries)
     return shipped[-1]
 
@@ -209,11 +201,7 @@ def _exact(tensorflow: str | None, template: Template) -> str:
     if tensorflow is None:
         return template.newest
     wanted = _parse(tensorflow, "--tf")
-    if (
-        len(wanted.release) <= 2
-        and not wanted.is_prerelease
-        and f"{wanted.major}.{wanted.minor}" == template.minor
-    ):
+    if len(wanted.release) <= 2 and not wanted.is_prerelease and f"{wanted.major}.{wanted.minor}" == template.minor:
         return template.newest
     for patch in template.patches:
         if Version(patch) == wanted:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from imageai_envs import __version__
 from imageai_envs.catalog import Selection, select
 from imageai_envs.creators import create_venv, creator_name
-from imageai_envs.engines import find_uv, get_engine
+from imageai_envs.engines import get_engine
+from imageai_envs.engines.uv import find_uv
 from imageai_envs.environment import Environment, State, write_lock, write_state
 from imageai_envs.errors import LockFileError, RequestError
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
@@ -28,7 +29,7 @@ from imageai_envs.transaction import check_free, locked, replacing
 from imageai_envs.verify import Verification, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imageai_envs.engines.base import Engine
     from imageai_envs.process import Log
@@ -147,6 +148,10 @@ class _FetchLaterError(Exception):
         self.version = version
 
 
+def _fetch_later(version: str) -> Path:
+    raise _FetchLaterError(version)
+
+
 def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool = False) -> Plan:
     """Look everything up that ``wish`` needs, and change nothing (save fetching a Python, unless ``dry_run``).
 
@@ -186,9 +191,7 @@ def _place(wish: Wish, store: Store) -> tuple[str, Path]:
     """Return name and directory of the environment to be."""
     if wish.path is None:
         if wish.name is None:
-            raise RequestError(
-                "The environment needs a name.", hint="imageai-env create myproj", code="bad-name"
-            )
+            raise RequestError("The environment needs a name.", hint="imageai-env create myproj", code="bad-name")
         validate_name(wish.name)
         linked = store.linked(wish.name)
         if linked is not None and linked.exists():
@@ -201,9 +204,7 @@ def _place(wish: Wish, store: Store) -> tuple[str, Path]:
     root = wish.path.expanduser().absolute()
     name = validate_name(wish.name) if wish.name is not None else _name_of_project(root)
     linked = store.linked(name)
-    taken = (store.home.environments / name).exists() or (
-        linked is not None and linked.exists() and linked != root
-    )
+    taken = (store.home.environments / name).exists() or (linked is not None and linked.exists() and linked != root)
     if taken:
         raise RequestError(
             f"There is another environment called {name}.",
@@ -269,18 +270,15 @@ def find_python(
         RequestError: ``wanted`` is a Python that the template does not run on.
         PythonNotFoundError: none fits.
     """
-    why_not, fetch = "", None
+    why_not = ""
+    fetch: Callable[[str], Path] | None = None
     uv = find_uv()
     if not download:
         why_not = "--no-download was given"
     elif uv is None:
         why_not = 'uv, which could fetch one, is not installed: python -m pip install "imageai-envs[uv]"'
-    elif dry_run:
-
-        def fetch(version: str) -> Path:
-            raise _FetchLaterError(version)
     else:
-        fetch = uv_fetcher(uv, home, log, reporter)
+        fetch = _fetch_later if dry_run else uv_fetcher(uv, home, log, reporter)
     return choose(selection.template, wanted, home=home, fetch=fetch, reporter=reporter, why_no_fetch=why_not)
 
 
@@ -350,9 +348,7 @@ def _build(
         return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
 
 
-def _state(
-    plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verification, clock: _Clock
-) -> State:
+def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verification, clock: _Clock) -> State:
     return State(
         name=plan.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

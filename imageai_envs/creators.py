@@ -7,7 +7,6 @@ Measured with virtualenv 21: it cannot seed Python 3.7 and 3.8 any more, and wha
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.errors import InstallError
@@ -15,6 +14,8 @@ from imageai_envs.process import Log, clean_environment, run
 from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.paths import Home
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import environment_python
 from imageai_envs.request import Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = 1
 METADATA = ".imageai-env"

@@ -32,7 +32,7 @@ class ImageAIEnvError(Exception):
             self.code = code
 
 
-class UsageProblem(ImageAIEnvError):
+class UsageProblem(ImageAIEnvError):  # noqa: N818 - click has UsageError
     """The command line itself is wrong (exit code 2)."""
 
     exit_code = 2

@@ -127,9 +127,7 @@ def render_pins(pins: Iterable[Pin], *, comments: bool) -> list[str]:
     """Return requirement lines with hashes; ``comments`` adds who requires each."""
     lines = []
     for pin in pins:
-        lines.append(
-            " \\\n".join([f"{pin.name}=={pin.version}", *(f"    --hash={value}" for value in pin.hashes)])
-        )
+        lines.append(" \\\n".join([f"{pin.name}=={pin.version}", *(f"    --hash={value}" for value in pin.hashes)]))
         if comments and pin.via:
             lines.append(f"    # via {', '.join(pin.via)}")
     return lines
@@ -220,9 +218,7 @@ def parse_lock(text: str) -> Lock:
     """
     match = _ANY_FIRST.match(text)
     if not match:
-        raise LockFileError(
-            "This is not a lock made by imageai-env.", hint="imageai-env lock -o requirements.lock.txt"
-        )
+        raise LockFileError("This is not a lock made by imageai-env.", hint="imageai-env lock -o requirements.lock.txt")
     if int(match[1]) != FORMAT:
         raise LockFileError(
             f"The lock has format {match[1]}; this version reads format {FORMAT}.",
@@ -304,11 +300,6 @@ def compare(before: Iterable[Pin], after: Iterable[Pin]) -> tuple[Change, ...]:
     changes = []
     for name in sorted(old.keys() | new.keys()):
         left, right = old.get(name), new.get(name)
-        if (
-            left is None
-            or right is None
-            or left.version != right.version
-            or not set(left.hashes) & set(right.hashes)
-        ):
+        if left is None or right is None or left.version != right.version or not set(left.hashes) & set(right.hashes):
             changes.append(Change(name, left.version if left else "", right.version if right else ""))
     return tuple(changes)

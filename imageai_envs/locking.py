@@ -45,9 +45,7 @@ class LockInputs:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What is resolved: the template's requirements and the user's, ImageAI only if its metadata counts."""
-        own = self.selection.template.requirements(
-            self.selection.variant, self.selection.tensorflow, self.target
-        )
+        own = self.selection.template.requirements(self.selection.variant, self.selection.tensorflow, self.target)
         imageai = () if self._replaced else (self._imageai,)
         return (*own, *imageai, *self.extras)
 
@@ -89,9 +87,7 @@ class LockInputs:
             }
         )
 
-    def resolution(
-        self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()
-    ) -> Resolution:
+    def resolution(self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()) -> Resolution:
         """Return what an engine is given."""
         alone = (self._imageai,) if self._replaced else ()
         return Resolution(self.requirements, self.constraints, alone, self.built, preferred, upgrade)
@@ -122,9 +118,7 @@ def check_clashes(inputs: LockInputs) -> None:
     """
     template = inputs.selection.template
     environment = inputs.target.marker_environment()
-    reasons = {
-        cap.distribution: cap for cap in template.caps if cap.tensorflow.contains(inputs.selection.tensorflow)
-    }
+    reasons = {cap.distribution: cap for cap in template.caps if cap.tensorflow.contains(inputs.selection.tensorflow)}
     fixed = [Requirement(text) for text in (*inputs.constraints, *inputs.requirements)]
     replaced = [Requirement(f"imageai=={template.imageai.version}")]
     for text in inputs.extras:
@@ -170,16 +164,13 @@ def compile_lock(
         InstallError: index, network or disk.
     """
     check_clashes(inputs)
-    reporter.step(
-        f"resolving {inputs.selection.template.name} ({inputs.selection.variant}) for {inputs.target} with {engine.name}"
-    )
+    what = f"{inputs.selection.template.name} ({inputs.selection.variant})"
+    reporter.step(f"resolving {what} for {inputs.target} with {engine.name}")
     with tempfile.TemporaryDirectory(prefix="imageai-env-lock-") as work:
         resolution = inputs.resolution(preferred, upgrade)
         pins = engine.resolve(resolution, interpreter, Path(work), log, reporter)
     kept = tuple(pin for pin in pins if pin.name not in inputs.dropped)
     names = frozenset(pin.name for pin in kept)
     # A distribution that was only there for another's sake keeps no word of the one that was left out.
-    kept = tuple(
-        Pin(pin.name, pin.version, pin.hashes, tuple(v for v in pin.via if v in names)) for pin in kept
-    )
+    kept = tuple(Pin(pin.name, pin.version, pin.hashes, tuple(v for v in pin.via if v in names)) for pin in kept)
     return Lock(inputs.header(engine.describe(interpreter), names), kept)

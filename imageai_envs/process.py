@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.errors import InstallError
@@ -20,6 +19,7 @@ from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 # Variables that make a Python, pip or uv act on another place than the one we name. Seen in the wild: PYTHONPATH
 # and PYTHONHOME shadowing environments, PIP_TARGET/PIP_PREFIX/PIP_USER moving installs, UV_PYTHON and
@@ -140,9 +140,7 @@ def run(
             preexec_fn=_die_with_parent(),
         )
     except OSError as error:
-        raise InstallError(
-            f"Cannot start {words[0]}: {error.strerror or error}", code="program-missing"
-        ) from error
+        raise InstallError(f"Cannot start {words[0]}: {error.strerror or error}", code="program-missing") from error
     collected: tuple[list[str], list[str]] = ([], [])
     readers = [
         threading.Thread(target=_drain, args=(stream, lines, log, on_line), daemon=True)

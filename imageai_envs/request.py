@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from imageai_envs.errors import RequestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_NESTING = 10  # -r inside -r; pip has no limit, but a cycle has no end
 
@@ -74,17 +77,13 @@ def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
         RequestError: unreadable file, an option, or something that is not a requirement, with the line number.
     """
     if _depth > MAX_NESTING:
-        raise RequestError(
-            f"{path} includes itself, or nests more than {MAX_NESTING} files.", code="bad-requirement"
-        )
+        raise RequestError(f"{path} includes itself, or nests more than {MAX_NESTING} files.", code="bad-requirement")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestError(f"{path} is not UTF-8 text.", code="bad-requirement") from error
     except OSError as error:
-        raise RequestError(
-            f"Cannot read {path}: {error.strerror or error}.", code="bad-requirement"
-        ) from error
+        raise RequestError(f"Cannot read {path}: {error.strerror or error}.", code="bad-requirement") from error
     requirements: list[str] = []
     for number, line in _logical_lines(text):
         origin = f"{path}, line {number}"

@@ -207,9 +207,7 @@ def _become(program: str, argv: Sequence[str], variables: Mapping[str, str]) -> 
     _flush()
     # Python ignores these two, and ignored signals survive execve: without this, `run NAME -- yes | head`
     # would complain about a broken pipe instead of ending.
-    python_ignores = {
-        getattr(signal, name): signal.SIG_DFL for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)
-    }
+    python_ignores = {getattr(signal, name): signal.SIG_DFL for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
     try:
         with _signals(python_ignores):
             os.execve(program, list(argv), dict(variables))  # noqa: S606 - no shell is the point

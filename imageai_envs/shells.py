@@ -273,9 +273,7 @@ def _program(shell: str) -> str:
         found = shutil.which(candidate)
         if found:
             return found
-    raise UsageProblem(
-        f"The shell {shell} is not installed.", hint="Choose another: --shell bash", code="no-shell"
-    )
+    raise UsageProblem(f"The shell {shell} is not installed.", hint="Choose another: --shell bash", code="no-shell")
 
 
 def _supported(name: str) -> str:

@@ -6,11 +6,14 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imageai_envs.environment import Environment, is_finished, is_ours, read_state, write_atomically
 from imageai_envs.errors import BusyError, RequestError
-from imageai_envs.paths import Home
 from imageai_envs.transaction import recover
+
+if TYPE_CHECKING:
+    from imageai_envs.paths import Home
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")

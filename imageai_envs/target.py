@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from imageai_envs.errors import RequestError
 
-_TARGET = re.compile(
-    r"cp(?P<major>\d)(?P<minor>\d{1,2})-(?P<platform>linux|darwin|win32)-(?P<machine>[a-z0-9_]+)"
-)
+_TARGET = re.compile(r"cp(?P<major>\d)(?P<minor>\d{1,2})-(?P<platform>linux|darwin|win32)-(?P<machine>[a-z0-9_]+)")
 _SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 # platform.machine() spells these three ways.
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}

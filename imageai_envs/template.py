@@ -163,9 +163,7 @@ class Template:
     def constraints(self, tensorflow: str, target: Target) -> tuple[str, ...]:
         """Return the caps that this TensorFlow version needs on ``target``, as PEP 508 constraints."""
         environment = target.marker_environment()
-        lines = (
-            _applies(cap.requirement, environment) for cap in self.caps if cap.tensorflow.contains(tensorflow)
-        )
+        lines = (_applies(cap.requirement, environment) for cap in self.caps if cap.tensorflow.contains(tensorflow))
         return tuple(line for line in lines if line)
 
     def sources_built(self, tensorflow: str) -> tuple[str, ...]:

@@ -179,9 +179,7 @@ def delete(root: Path) -> None:
         OSError: it cannot be deleted.
     """
     if not is_ours(root):
-        raise RequestError(
-            f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours"
-        )
+        raise RequestError(f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours")
     # Renamed first: a half-deleted directory must never answer to an environment's name.
     doomed = root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}")
     root.rename(doomed)

@@ -111,7 +111,7 @@ def site_packages(root: Path) -> Path:
 
 def installed(root: Path) -> dict[str, str]:
     """Return the installed distributions of an environment, normalized name to version, from their dist-infos."""
-    found = {}
+    found: dict[str, str] = {}
     for distribution in distributions(path=[str(site_packages(root))]):
         name = distribution.metadata["Name"]
         if name:

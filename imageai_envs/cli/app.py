@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 
             near = difflib.get_close_matches(args[0], list(COMMANDS), n=1)
             if near and "Did you mean" not in error.message:
-                error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]!r}?"
+                raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean {near[0]!r}?", ctx) from error
             raise
 
 
@@ -100,9 +100,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _fail(_usage(error), arguments, as_json=as_json)
     except (KeyboardInterrupt, click.exceptions.Abort):
-        interrupted = ImageAIEnvError(
-            "Interrupted; what was there before is there still.", code="interrupted"
-        )
+        interrupted = ImageAIEnvError("Interrupted; what was there before is there still.", code="interrupted")
         interrupted.exit_code = _INTERRUPTED
         return _fail(interrupted, arguments, as_json=as_json)
     except BrokenPipeError:

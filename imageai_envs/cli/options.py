@@ -37,9 +37,7 @@ def answers(function: Callable[..., Result]) -> Callable[..., None]:
     Adds ``--json``, ``--quiet`` and ``--verbose``; shows the result; exits with its code.
     """
 
-    @click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to stderr."
-    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to stderr.")
     @click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only.")
     @click.option("-v", "--verbose", is_flag=True, help="Show the output of uv and pip.")
     @click.pass_context
@@ -67,9 +65,7 @@ def _complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: st
     return [CompletionItem(e.name) for e in Store(home()).all() if e.name.startswith(incomplete)]
 
 
-def _complete_templates(
-    _ctx: click.Context, _param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     from imageai_envs.catalog import load_catalog

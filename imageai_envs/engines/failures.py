@@ -82,6 +82,7 @@ _KINDS = (
         "Check the connection (and HTTPS_PROXY, PIP_INDEX_URL), then run the same command again.",
     ),
 )
+_DRAWING = " │╰├─▶×"  # noqa: RUF001 - what uv draws its trees with
 _BUILD = _Kind(
     "build-failed",
     r"[Ff]ailed to build|metadata-generation-failed|subprocess-exited-with-error|build backend returned an error",
@@ -105,9 +106,7 @@ def _known(text: str, kinds: tuple[_Kind, ...]) -> tuple[_Kind, str] | None:
 
 
 def _error(kind: _Kind, evidence: str, log: Path) -> InstallError:
-    return InstallError(
-        redact(f"{kind.words}\n  {evidence[:400]}\n  Full log: {log}"), hint=kind.hint, code=kind.code
-    )
+    return InstallError(redact(f"{kind.words}\n  {evidence[:400]}\n  Full log: {log}"), hint=kind.hint, code=kind.code)
 
 
 def install_failure(done: Finished, log: Path) -> ImageAIEnvError:
@@ -137,9 +136,7 @@ def resolution_failure(done: Finished, log: Path) -> ImageAIEnvError:
     built = _known(text, (_BUILD,))
     if built:
         return _error(*built, log)
-    return InstallError(
-        redact(f"Resolving failed:\n{_indent(_end_of(done.stderr or done.stdout))}\n  Full log: {log}")
-    )
+    return InstallError(redact(f"Resolving failed:\n{_indent(_end_of(done.stderr or done.stdout))}\n  Full log: {log}"))
 
 
 def _indent(text: str) -> str:
@@ -150,7 +147,7 @@ def _unsolvable_words(text: str) -> str:
     """Return the resolver's own explanation, cleaned of its drawing, or ``""`` when it gave none."""
     solution = re.search(r"No solution found[^\n]*\n(?P<why>(?:.+\n?)+)", text)
     if solution:
-        words = " ".join(line.strip(" │╰├─▶×") for line in solution["why"].splitlines())
+        words = " ".join(line.strip(_DRAWING) for line in solution["why"].splitlines())
         return re.sub(r"\s+", " ", re.split(r"\s+hint:", words)[0]).strip()
     conflict = re.search(r"The conflict is caused by:\n(?P<why>(?:[ \t]+\S.*\n?)+)", text)
     if conflict:
@@ -158,10 +155,6 @@ def _unsolvable_words(text: str) -> str:
     lines = [
         line.split("ERROR:")[-1].strip()
         for line in text.splitlines()
-        if re.search(
-            r"Could not find a version that (?:satisfies|matches)|No matching distribution found", line
-        )
+        if re.search(r"Could not find a version that (?:satisfies|matches)|No matching distribution found", line)
     ]
-    return "\n".join(
-        dict.fromkeys(line.split("exceptions.DistributionNotFound:")[-1].strip() for line in lines)
-    )
+    return "\n".join(dict.fromkeys(line.split("exceptions.DistributionNotFound:")[-1].strip() for line in lines))

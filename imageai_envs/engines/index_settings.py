@@ -55,10 +55,7 @@ def _pip_files() -> list[Path]:
         ]
     else:
         config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-        shared = [
-            Path(part) / "pip" / "pip.conf"
-            for part in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")
-        ]
+        shared = [Path(part) / "pip" / "pip.conf" for part in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
         mac = [home / "Library" / "Application Support" / "pip" / "pip.conf"]
         candidates = [
             *shared,

@@ -34,9 +34,7 @@ def _pip_environment() -> dict[str, str]:
 
 def _without_options(text: str) -> str:
     """Drop the format options that pip-compile repeats; the oldest that we run cannot be told not to."""
-    return "".join(
-        line for line in text.splitlines(keepends=True) if not line.startswith(("--only", "--no-binary"))
-    )
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("--only", "--no-binary")))
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,8 @@ class PipEngine:
         driver = package_files("imageai_envs.engines") / "pip_tools_driver.py"
         done = self._run(
             [
-                python, "-I", str(driver), "compile", "-v", "--generate-hashes", "--resolver=backtracking", "--strip-extras",
-                "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
+                python, "-I", str(driver), "compile", "-v", "--generate-hashes", "--resolver=backtracking",
+                "--strip-extras", "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
                 "--allow-unsafe", "--cache-dir", self.home.cache / "pip-tools", f"--pip-args={pip_args}",
                 "--output-file", output, source,
             ],
@@ -100,9 +98,7 @@ class PipEngine:
         )
         if not name:
             return done
-        asked = self._run(
-            [python, "-I", "-m", "pip", "index", "versions", "-vv", name[1]], work, log, reporter
-        )
+        asked = self._run([python, "-I", "-m", "pip", "index", "versions", "-vv", name[1]], work, log, reporter)
         return replace(done, stderr=f"{done.stderr}\n{asked.stdout}\n{asked.stderr}")
 
     def _pin_alone(
@@ -135,9 +131,7 @@ class PipEngine:
             archive = item["download_info"].get("archive_info", {})
             value = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
             if not value:
-                raise InstallError(
-                    f"The index gives no sha256 for {item['metadata']['name']}.", code="no-hash"
-                )
+                raise InstallError(f"The index gives no sha256 for {item['metadata']['name']}.", code="no-hash")
             name = canonicalize_name(item["metadata"]["name"])
             pins.append(Pin(name, item["metadata"]["version"], (f"sha256:{value}",)))
         return pins

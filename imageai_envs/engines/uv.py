@@ -77,9 +77,7 @@ class UvEngine:
             common += ["--no-binary", name]
         # uv keeps the versions of an existing output file, as pip-tools does.
         output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
-        self._compile(
-            "resolve", resolution.requirements, resolution.constraints, common, output, log, reporter
-        )
+        self._compile("resolve", resolution.requirements, resolution.constraints, common, output, log, reporter)
         pins = list(parse_pins(output.read_text(encoding="utf-8")))
         if resolution.alone:
             alone = work / "alone.txt"

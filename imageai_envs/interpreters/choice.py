@@ -92,9 +92,7 @@ def choose(
     missing = str(version) if version else _first_choice(template)
     if fetch is None:
         raise _not_found(template, version, missing, found, fitting, why_no_fetch)
-    reporter.note(
-        f"No Python {version or template.python_words()} was found here; Python {missing} is fetched."
-    )
+    reporter.note(f"No Python {version or template.python_words()} was found here; Python {missing} is fetched.")
     return _fetched(missing, fetch(missing), home)
 
 
@@ -102,14 +100,10 @@ def _version(wanted: str | None) -> _Wanted | None:
     match = _VERSION.fullmatch(wanted.strip()) if wanted else None
     if match is None:
         return None
-    return _Wanted(
-        (int(match["major"]), int(match["minor"])), int(match["patch"]) if match["patch"] else None
-    )
+    return _Wanted((int(match["major"]), int(match["minor"])), int(match["patch"]) if match["patch"] else None)
 
 
-def _ranked(
-    template: Template, found: Sequence[Interpreter], machine_target: str | None
-) -> list[Interpreter]:
+def _ranked(template: Template, found: Sequence[Interpreter], machine_target: str | None) -> list[Interpreter]:
     """Return the interpreters that run this template, the best first."""
     machine = Target.of((3, 0), sys.platform, machine_target or platform.machine()).machine
     preferred = list(template.python_preferred)
@@ -119,9 +113,7 @@ def _ranked(
         place = preferred.index(minor) if minor in preferred else len(preferred)
         return place, -one.minor[1], one.target.machine != machine, one.source == "conda", -one.version[2]
 
-    return sorted(
-        (one for one in found if one.unusable is None and template.allows_python(one.minor)), key=rank
-    )
+    return sorted((one for one in found if one.unusable is None and template.allows_python(one.minor)), key=rank)
 
 
 def _first_choice(template: Template) -> str:
@@ -234,8 +226,7 @@ def _not_found(
     data: dict[str, object] = {
         "python": str(template.python),
         "found": [
-            {"version": one.version_text, "path": str(one.executable), "unusable": one.unusable}
-            for one in found
+            {"version": one.version_text, "path": str(one.executable), "unusable": one.unusable} for one in found
         ],
     }
     return PythonNotFoundError("\n".join(lines), hint=hint, data=data)
@@ -246,9 +237,7 @@ def _ways(version: str) -> list[str]:
     minor = ".".join(version.split(".")[:2])
     ways = [f"uv python install {version}", f"pyenv install {version}"]
     if sys.platform == "linux":
-        ways.append(
-            f"sudo apt install python{minor} python{minor}-venv   (Ubuntu: after adding ppa:deadsnakes/ppa)"
-        )
+        ways.append(f"sudo apt install python{minor} python{minor}-venv   (Ubuntu: after adding ppa:deadsnakes/ppa)")
     elif sys.platform == "darwin":
         ways.append(f"brew install python@{minor}")
     elif sys.platform == "win32":

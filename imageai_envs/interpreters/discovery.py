@@ -71,9 +71,7 @@ def interrogate(executable: Path, home: Home, *, source: str) -> Interpreter:
         memory.save()
     interpreter = _interpreter(places.Candidate(base, source), real, facts)
     if interpreter is None:
-        raise probing.Unanswered(
-            "the interpreter that it starts belongs to an environment whose base is gone"
-        )
+        raise probing.Unanswered("the interpreter that it starts belongs to an environment whose base is gone")
     return interpreter
 
 
@@ -99,9 +97,7 @@ def _answers(
             memory.keep(real, answer)
         elif answer.hung:
             memory.keep_hung(real)
-            reporter.warn(
-                f"{sources[real].executable} was left out: it did not answer within {probing.TIMEOUT:g} s."
-            )
+            reporter.warn(f"{sources[real].executable} was left out: it did not answer within {probing.TIMEOUT:g} s.")
     return {real: known[real] for real in sources if real in known}
 
 

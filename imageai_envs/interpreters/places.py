@@ -95,9 +95,7 @@ def candidates(cache: Path) -> Iterator[Candidate]:
             yield from (Candidate(path, "PATH") for path in in_directory(directory))
     for pattern in SYSTEM_DIRECTORIES:
         for text in sorted(glob.glob(pattern)):  # noqa: PTH207 - Path.glob refuses absolute patterns
-            yield from (
-                Candidate(path, "system") for path in in_directory(Path(text)) if not _asks_to_install(path)
-            )
+            yield from (Candidate(path, "system") for path in in_directory(Path(text)) if not _asks_to_install(path))
     yield from _registry(cache)
     yield Candidate(Path(sys.executable), "running")
 
@@ -154,9 +152,7 @@ def _installs(variable: str, default: Path, shimmed: Iterable[Path]) -> Iterator
 
 
 def _conda() -> Iterator[Path]:
-    roots = [
-        Path(path).parent.parent for name in ("CONDA_EXE", "MAMBA_EXE") if (path := os.environ.get(name))
-    ]
+    roots = [Path(path).parent.parent for name in ("CONDA_EXE", "MAMBA_EXE") if (path := os.environ.get(name))]
     roots += _directories(os.environ.get("MAMBA_ROOT_PREFIX"))
     for prefix in _directories(os.environ.get("CONDA_PREFIX")):
         # Within an environment this names the environment, <root>/envs/<name>.
@@ -177,9 +173,7 @@ def _conda() -> Iterator[Path]:
 def _asks_to_install(path: Path) -> bool:
     """Tell whether running ``path`` opens a dialog: Apple's stub without developer tools (unproven)."""
     tools = ("/Library/Developer/CommandLineTools", "/Applications/Xcode.app")
-    return (
-        sys.platform == "darwin" and path.parent == Path("/usr/bin") and not any(map(os.path.exists, tools))
-    )
+    return sys.platform == "darwin" and path.parent == Path("/usr/bin") and not any(map(os.path.exists, tools))
 
 
 def _registry(cache: Path) -> Iterator[Candidate]:

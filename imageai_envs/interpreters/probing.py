@@ -25,9 +25,7 @@ from imageai_envs.interpreters import places
 TIMEOUT = 10.0
 """Seconds that an interpreter may take to say who it is."""
 
-_FORGET_HANGING = (
-    3600.0  # one that hung (a network mount, a locked file) is asked again after this many seconds
-)
+_FORGET_HANGING = 3600.0  # one that hung (a network mount, a locked file) is asked again after this many seconds
 _SCHEMA = 1
 _RELEASE = re.compile(r"(\d+)\.(\d+)")
 
@@ -71,9 +69,7 @@ class Facts:
         """
         try:
             major, minor, patch = (int(part) for part in value["version"])
-            words = [
-                value[key] for key in ("executable", "level", "implementation", "sys_platform", "machine")
-            ]
+            words = [value[key] for key in ("executable", "level", "implementation", "sys_platform", "machine")]
             flags = [bool(value[key]) for key in ("wide", "threaded", "musl")]
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError("not the answer of an interpreter") from error
@@ -136,14 +132,8 @@ class Memory:
         self._entries: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(OSError, ValueError, RecursionError):
             data = json.loads(path.read_text(encoding="utf-8"))
-            if (
-                isinstance(data, dict)
-                and data.get("schema") == _SCHEMA
-                and isinstance(data.get("entries"), dict)
-            ):
-                self._entries = {
-                    key: value for key, value in data["entries"].items() if isinstance(value, dict)
-                }
+            if isinstance(data, dict) and data.get("schema") == _SCHEMA and isinstance(data.get("entries"), dict):
+                self._entries = {key: value for key, value in data["entries"].items() if isinstance(value, dict)}
 
     def recall(self, real: str) -> Facts | None:
         """Return what was learned of the file ``real``; None when nothing valid is known."""
@@ -224,11 +214,7 @@ def _base_of(keys: dict[str, str], real: Path) -> Path | None:
     release = _RELEASE.match(keys.get("version", "") or keys.get("version_info", ""))
     if release and directory.is_absolute():
         # The directory that the environment was made from outlives patch releases, the file behind may not.
-        names = (
-            (f"python{release[1]}.{release[2]}", "python.exe")
-            if os.name == "nt"
-            else (f"python{release[0]}",)
-        )
+        names = (f"python{release[1]}.{release[2]}", "python.exe") if os.name == "nt" else (f"python{release[0]}",)
         named = [*(directory / name for name in names), *named]
     if not _pyvenv(real):
         named.append(real)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.index import Index
 from tests.support.tool import Answer, tool
+
+if TYPE_CHECKING:
+    from tests.support.index import Index
 
 
 def assert_error(answer: Answer, code: int, *words: str) -> None:

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.index import Index
 from tests.support.tool import REPOSITORY, tool
+
+if TYPE_CHECKING:
+    from tests.support.index import Index
 
 TINY = ("--template", "tiny", "--verify", "imports")
 
@@ -30,9 +33,7 @@ def test_main_job(index: Index, template: Path, engine: str) -> None:
     assert environment["verified"] == "imports"
     root = Path(environment["root"])
 
-    ran = tool(
-        "run", "myproj", "--", "python", "-c", "import tensorflow, imageai.Detection, sys; print(sys.prefix)"
-    )
+    ran = tool("run", "myproj", "--", "python", "-c", "import tensorflow, imageai.Detection, sys; print(sys.prefix)")
     assert (ran.code, ran.out.strip()) == (0, str(root))
     shown = tool("run", "myproj", "--", "pip", "show", "tensorflow-cpu")
     assert "Version: 2.10.1" in shown.out
@@ -91,9 +92,7 @@ def test_create_from_a_lock_resolves_nothing(index: Index, template: Path) -> No
 
 def test_exact_and_newest_patch(index: Index, template: Path) -> None:
     for asked, given in (("2.10", "2.10.1"), ("2.10.0", "2.10.0"), ("2.10.1", "2.10.1")):
-        plan = tool("create", "x", "--template", "tiny", "--tf", asked, "--dry-run", "--json").json()["data"][
-            "plan"
-        ]
+        plan = tool("create", "x", "--template", "tiny", "--tf", asked, "--dry-run", "--json").json()["data"]["plan"]
         assert plan["tensorflow"] == given
     assert not store().exists()
 
@@ -112,9 +111,7 @@ def test_path_in_a_project(index: Index, template: Path) -> None:
 
 
 def test_requirements_of_files_and_options(index: Index, template: Path) -> None:
-    Path("more.txt").write_text(
-        "# ours\npandas<2 \\\n  ; python_version > '3'\n-r deeper.txt\n", encoding="utf-8"
-    )
+    Path("more.txt").write_text("# ours\npandas<2 \\\n  ; python_version > '3'\n-r deeper.txt\n", encoding="utf-8")
     Path("deeper.txt").write_text("pytz==2025.2 --hash=sha256:" + "0" * 64 + "\n", encoding="utf-8")
     answer = tool("lock", "--template", "tiny", "-r", "more.txt", "--with", "six", "-o", "lock.txt", "--json")
     assert answer.code == 0, answer.out
@@ -132,9 +129,7 @@ def test_force_replaces_and_a_failure_keeps_the_old(index: Index, template: Path
     note = store() / "x" / "note.txt"
     note.write_text("mine", encoding="utf-8")
     index.faults["absl_py.*whl$"] = "404"
-    failed = tool(
-        "create", "x", *TINY, "--tf", "2.10.0", "--force", UV_CACHE_DIR=str(store().parent / "cold")
-    )
+    failed = tool("create", "x", *TINY, "--tf", "2.10.0", "--force", UV_CACHE_DIR=str(store().parent / "cold"))
     assert failed.code == 6, failed.err
     assert note.read_text(encoding="utf-8") == "mine"
     assert tool("run", "x", "--", "python", "-c", "import imageai.Detection").code == 0

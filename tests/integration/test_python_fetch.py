@@ -204,9 +204,7 @@ def test_the_directory_where_the_user_stands_has_no_say(
     assert bare.choose(template).version_text == VERSION
 
 
-def test_the_user_may_forbid_downloads(
-    bare: Bare, template: Template, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_user_may_forbid_downloads(bare: Bare, template: Template, monkeypatch: pytest.MonkeyPatch) -> None:
     bare.offer()
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
 

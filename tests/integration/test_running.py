@@ -151,9 +151,7 @@ def test_command_that_is_not_executable(root: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.strip()) == (126, "command-not-executable")
 
 
-@pytest.mark.parametrize(
-    ("text", "told"), [("#!/no/such/python\n", "first line"), ("no first line\n", "#! line")]
-)
+@pytest.mark.parametrize(("text", "told"), [("#!/no/such/python\n", "first line"), ("no first line\n", "#! line")])
 def test_script_that_the_system_refuses(root: Path, tmp_path: Path, text: str, told: str) -> None:
     before = signal.getsignal(signal.SIGPIPE)
     with pytest.raises(CommandNotExecutableError, match=told):
@@ -264,9 +262,7 @@ class TestAttend:
             "from imageai_envs.running import attend\n"
             "print(attend(['sh', '-c', 'echo ready; read line; exit 7'], os.environ), flush=True)\n"
         )
-        with subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as child:
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
             assert child.stdin is not None
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n"

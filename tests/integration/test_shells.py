@@ -199,9 +199,7 @@ class TestActivation:
 
     @unix_shells
     @pytest.mark.parametrize("ours_first", [True, False])
-    def test_with_activate_scripts_of_others(
-        self, bare: Bare, root: Path, other: Path, ours_first: bool
-    ) -> None:
+    def test_with_activate_scripts_of_others(self, bare: Bare, root: Path, other: Path, ours_first: bool) -> None:
         theirs = f". {other}/bin/activate" + (".fish" if bare.shell == "fish" else "")
         ours = bare.activate(root)
         order = [ours, theirs] if ours_first else [theirs, ours]
@@ -232,9 +230,7 @@ class TestActivation:
     def test_the_prompt_can_be_left_alone(self, bare: Bare, root: Path) -> None:
         show = "fish_prompt" if bare.shell == "fish" else 'echo "$PS1"'
         define = "function fish_prompt; echo mine; end" if bare.shell == "fish" else "PS1=mine"
-        lines = bare.run(
-            define, bare.activate(root), show, "deactivate", show, VIRTUAL_ENV_DISABLE_PROMPT="1"
-        )
+        lines = bare.run(define, bare.activate(root), show, "deactivate", show, VIRTUAL_ENV_DISABLE_PROMPT="1")
         assert lines == ["mine", "mine"]
 
     @unix_shells
@@ -436,9 +432,7 @@ class TestOpenShell:
         assert list(terminal.temporary.glob("imageai*")) == []
 
     @unix_shells
-    def test_without_start_files(
-        self, shell: str, root: Path, tmp_path: Path, variables: dict[str, str]
-    ) -> None:
+    def test_without_start_files(self, shell: str, root: Path, tmp_path: Path, variables: dict[str, str]) -> None:
         terminal = Terminal(root, shell, tmp_path, variables)
         try:
             terminal.read("(name) ")
@@ -474,9 +468,7 @@ class TestOpenShell:
         assert list(terminal.temporary.glob("imageai*")) == []
 
     @unix_shells
-    def test_again_inside_is_refused(
-        self, shell: str, root: Path, tmp_path: Path, variables: dict[str, str]
-    ) -> None:
+    def test_again_inside_is_refused(self, shell: str, root: Path, tmp_path: Path, variables: dict[str, str]) -> None:
         inside = {**variables, "VIRTUAL_ENV": str(root), "PATH": f"{root}/bin:{variables['PATH']}"}
         terminal = Terminal(root, shell, tmp_path, inside)
         try:
@@ -511,9 +503,7 @@ class TestOpenShell:
         with pytest.raises(PythonNotFoundError):
             open_shell(tmp_path, "name", "bash")
 
-    def test_a_shell_that_is_not_installed(
-        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_shell_that_is_not_installed(self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         monkeypatch.setenv("SHELL", "/nowhere/fish")
         with pytest.raises(UsageProblem) as caught:

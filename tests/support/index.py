@@ -43,9 +43,7 @@ class Index:
         """Listen on a free port of this machine."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        ).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening."""
@@ -97,7 +95,7 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
+def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one small class
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -112,9 +110,7 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
             if index.password and not self._authorized(index.password):
                 self._send(401, b"who are you?", "text/plain")
                 return
-            fault = next(
-                (kind for pattern, kind in index.faults.items() if re.search(pattern, self.path)), None
-            )
+            fault = next((kind for pattern, kind in index.faults.items() if re.search(pattern, self.path)), None)
             if fault in ("404", "500"):
                 self._send(int(fault), b"no", "text/plain")
             elif fault == "reset":

@@ -28,14 +28,13 @@ class Answer:
         return data
 
 
-def tool(*words: str | Path, cwd: Path | None = None, stdin: str = "", **variables: str) -> Answer:
+def tool(*words: str | Path, **variables: str) -> Answer:
     """Run ``imageai-env`` with further environment variables, as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "imageai_envs", *map(str, words)],
         capture_output=True,
         text=True,
-        input=stdin,
-        cwd=cwd,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **variables},
         timeout=600,
         check=False,

@@ -61,9 +61,7 @@ def write_wheel(directory: Path, project: Project) -> Path:
     info = f"{project.stem}.dist-info"
     files = dict(project.modules)
     files[f"{info}/METADATA"] = project.metadata()
-    files[f"{info}/WHEEL"] = (
-        "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    )
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     rows = []
     for name, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
@@ -92,10 +90,13 @@ def write_sdist(directory: Path, project: Project) -> Path:
     )
     files["PKG-INFO"] = project.metadata()
     path = directory / f"{project.name}-{project.version}.tar.gz"
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name, text in files.items():
-                member = tarfile.TarInfo(f"{project.name}-{project.version}/{name}")
-                member.size = len(text.encode())
-                archive.addfile(member, io.BytesIO(text.encode()))
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"{project.name}-{project.version}/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
     return path

@@ -104,9 +104,7 @@ class Machine:
 
     def pyenv(self, version: str, **facts: Any) -> Path:
         minor = version.rpartition(".")[0]
-        return self.python(
-            self.user / ".pyenv" / "versions" / version / "bin" / f"python{minor}", version, **facts
-        )
+        return self.python(self.user / ".pyenv" / "versions" / version / "bin" / f"python{minor}", version, **facts)
 
     def find(self) -> tuple[Interpreter, ...]:
         return find_interpreters(self.home, reporter=self.listener)
@@ -233,9 +231,7 @@ def test_environments_that_conda_lists_are_found_and_conda_is_recognized_on_path
     assert [(one.executable, one.source) for one in machine.find()] == [(listed, "conda"), (root, "conda")]
 
 
-def test_system_directories_come_after_path(
-    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_system_directories_come_after_path(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = machine.python(tmp_path / "opt" / "python3.8" / "bin" / "python3", "3.8.18")
     new = machine.python(machine.bin / "python3.10", "3.10.13")
     monkeypatch.setattr(places, "SYSTEM_DIRECTORIES", (f"{tmp_path}/opt/*/bin", str(machine.bin)))
@@ -281,13 +277,9 @@ def test_what_does_not_run_is_left_out_without_a_word(machine: Machine, tmp_path
     assert machine.listener.warnings == []
 
 
-def test_one_that_hangs_is_ended_and_not_waited_for_again(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_hangs_is_ended_and_not_waited_for_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     good = machine.python(machine.bin / "python3.10", "3.10.13")
-    assert [one.executable for one in machine.find()] == [
-        good
-    ]  # known from here on: the short bound is not for it
+    assert [one.executable for one in machine.find()] == [good]  # known from here on: the short bound is not for it
     hanging = machine.script(machine.bin / "python3.9", f"exec {SLEEP} 86400")
     monkeypatch.setattr(probing, "TIMEOUT", 0.2)  # without a bound, this test would not end
 
@@ -298,9 +290,7 @@ def test_one_that_hangs_is_ended_and_not_waited_for_again(
     assert machine.asked == []
 
 
-def test_a_launcher_stands_for_what_it_starts_and_its_answer_is_not_kept(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_a_launcher_stands_for_what_it_starts_and_its_answer_is_not_kept(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     real = tmp_path / "real" / f"python{MINOR}"
     real.symlink_to(BASE)
@@ -352,10 +342,7 @@ def test_an_environment_stands_for_its_base(machine: Machine, tmp_path: Path, sy
     assert found.version == THIS
     assert tmp_path not in found.executable.parents
     assert os.path.realpath(found.executable) == os.path.realpath(BASE)
-    assert (
-        interrogate(tmp_path / "env" / "bin" / "python", machine.home, source="asked").executable
-        == found.executable
-    )
+    assert interrogate(tmp_path / "env" / "bin" / "python", machine.home, source="asked").executable == found.executable
 
 
 def test_an_environment_that_pyenv_lists_as_a_version_adds_nothing(machine: Machine) -> None:
@@ -392,9 +379,7 @@ def test_an_environment_whose_base_is_gone_is_left_out_and_named_when_asked_for(
 ) -> None:
     environment = tmp_path / "env"
     machine.python(environment / "bin" / "python", "3.9.18")  # a copy: it would even answer
-    (environment / "pyvenv.cfg").write_text(
-        f"home = {tmp_path / 'gone'}\nversion = 3.9.18\n", encoding="utf-8"
-    )
+    (environment / "pyvenv.cfg").write_text(f"home = {tmp_path / 'gone'}\nversion = 3.9.18\n", encoding="utf-8")
     machine.path(environment / "bin")
 
     assert machine.find() == ()
@@ -494,9 +479,7 @@ def test_a_minor_that_is_allowed_and_not_preferred_comes_last(machine: Machine, 
     assert machine.choose(template).version_text == "3.8.18"
 
 
-def test_within_a_minor_the_machine_then_not_conda_then_the_newest_patch(
-    machine: Machine, template: Template
-) -> None:
+def test_within_a_minor_the_machine_then_not_conda_then_the_newest_patch(machine: Machine, template: Template) -> None:
     conda = machine.user / "miniforge3" / "envs" / "e" / "bin" / "python3.9"
     machine.python(conda, "3.9.21")
     machine.pyenv("3.9.4")
@@ -539,9 +522,7 @@ def test_a_python_that_the_template_does_not_run_on_is_refused(machine: Machine,
 def test_a_path_to_such_a_python_is_refused_with_its_version(machine: Machine, template: Template) -> None:
     path = machine.pyenv("3.12.1")
 
-    with pytest.raises(
-        RequestError, match=r"you asked for .*/python3\.12, which is CPython 3\.12\.1\."
-    ) as caught:
+    with pytest.raises(RequestError, match=r"you asked for .*/python3\.12, which is CPython 3\.12\.1\.") as caught:
         machine.choose(template, str(path))
     assert caught.value.hint == "drop --python"
 

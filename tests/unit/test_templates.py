@@ -201,9 +201,7 @@ def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> No
         ("2.4.4", "cpu", "cp38-win32-x86_64", {"tensorflow-cpu==2.4.4"}),
     ],
 )
-def test_each_platform_gets_its_tensorflow(
-    tensorflow: str, variant: str, target: str, expected: set[str]
-) -> None:
+def test_each_platform_gets_its_tensorflow(tensorflow: str, variant: str, target: str, expected: set[str]) -> None:
     lines = of(tensorflow).requirements(variant, tensorflow, Target.parse(target))
 
     assert {line for line in lines if line.startswith("tensorflow")} == expected
@@ -246,9 +244,7 @@ def test_a_platform_without_tensorflow_is_refused(minor: str, variant: str, targ
 def test_tensorflow_macos_exists_for_every_patch(minor: str, variant: str) -> None:
     template = SHIPPED[minor]
     for patch in template.patches:
-        (line,) = named(
-            template.requirements(variant, patch, Target.parse("cp39-darwin-arm64")), "tensorflow-macos"
-        )
+        (line,) = named(template.requirements(variant, patch, Target.parse("cp39-darwin-arm64")), "tensorflow-macos")
         assert line.partition("==")[2] in MACOS_RELEASES[minor]
 
 
@@ -437,9 +433,7 @@ def test_a_misspelt_key_is_the_missing_one_too(tmp_path: Path) -> None:
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
-    text = changed(
-        '"2.10.1"]', '"2.1.0"]', changed("disk-mb = 1391", 'disk-mb = "1.4 GB"', changed("name =", "nam ="))
-    )
+    text = changed('"2.10.1"]', '"2.1.0"]', changed("disk-mb = 1391", 'disk-mb = "1.4 GB"', changed("name =", "nam =")))
 
     message = complaint(tmp_path, text)
 
@@ -505,9 +499,7 @@ def test_dependencies_may_stay_with_imageai(tmp_path: Path) -> None:
 KEYS = ("schema", "name", "tensorflow", "python", "imageai", "variants", "caps", "source-only", "dropped")
 
 
-@pytest.mark.parametrize(
-    "value", ["1", "true", "nan", '"x"', "2022-09-01", "[]", "[1]", "[{}]", "{}", "{a = [{}]}"]
-)
+@pytest.mark.parametrize("value", ["1", "true", "nan", '"x"', "2022-09-01", "[]", "[1]", "[{}]", "{}", "{a = [{}]}"])
 @pytest.mark.parametrize("key", KEYS)
 def test_any_value_anywhere_is_a_template_error(tmp_path: Path, key: str, value: str) -> None:
     missing = [other for other in KEYS[:6] if other != key]

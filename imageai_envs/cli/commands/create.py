@@ -25,9 +25,7 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("name", required=False)
 @request_options
-@click.option(
-    "--lock", type=click.Path(path_type=Path), metavar="FILE", help="Install this lock instead of resolving."
-)
+@click.option("--lock", type=click.Path(path_type=Path), metavar="FILE", help="Install this lock instead of resolving.")
 @click.option(
     "--path",
     type=click.Path(path_type=Path),
@@ -43,9 +41,7 @@ Examples:
     help="How it is proved: ImageAI classifies a picture, is imported, or not at all.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
-@click.option(
-    "--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works."
-)
+@click.option("--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works.")
 @answers
 def command(session: Session, /, name: str | None, **options: Any) -> Result:
     """Create an environment and prove that ImageAI runs in it.
@@ -90,7 +86,7 @@ def _describe(created: Created) -> Result:
         f"  run  imageai-env run {name} -- python your_script.py",
         f"  or   imageai-env shell {name}",
     ]
-    data = {
+    data: dict[str, object] = {
         "environment": {"name": name, "root": str(environment.root), **state.to_json()},
         "verification": {
             "level": created.verification.level,

@@ -50,11 +50,9 @@ def command(session: Session, /) -> Result:
         )
     total = measure_together(environment.root for environment in environments)
     if not rows:
-        return Result(
-            "list", {"environments": [], "bytes": 0}, ["No environments yet: imageai-env create myproj"]
-        )
+        return Result("list", {"environments": [], "bytes": 0}, ["No environments yet: imageai-env create myproj"])
     headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "PROVED", "STATE", "SIZE", "FREED", "DIRECTORY")
-    text = [
+    text: list[str | Table] = [
         Table(headings, tuple(rows)),
         f"Together {human_size(total)} on disk (shared files counted once).",
     ]

@@ -29,13 +29,9 @@ Examples:
     metavar="FILE",
     help="The lock. One that is there is updated with as few changes as possible.",
 )
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit 8 with a package diff if the lock has drifted."
-)
+@click.option("--check", is_flag=True, help="Write nothing; exit 8 with a package diff if the lock has drifted.")
 @click.option("--upgrade", is_flag=True, help="Take the newest versions of everything.")
-@click.option(
-    "-P", "--upgrade-package", multiple=True, metavar="NAME", help="Take the newest version of this one."
-)
+@click.option("-P", "--upgrade-package", multiple=True, metavar="NAME", help="Take the newest version of this one.")
 @source_options
 @answers
 def command(session: Session, /, **options: Any) -> Result:

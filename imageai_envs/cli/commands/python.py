@@ -25,16 +25,12 @@ def list_command(session: Session, /) -> Result:
 
     entries = load_catalog(session.home).entries
     rows, data = [], []
-    for one in sorted(
-        find_interpreters(session.home, reporter=session.reporter), key=lambda one: one.version
-    ):
+    for one in sorted(find_interpreters(session.home, reporter=session.reporter), key=lambda one: one.version):
         serves = [entry.template.name for entry in entries if entry.template.allows_python(one.minor)]
         if one.unusable:
             serves = []
         remark = one.unusable or ", ".join(serves) or "none"
-        rows.append(
-            (one.version_text, one.implementation, one.machine, one.source, str(one.executable), remark)
-        )
+        rows.append((one.version_text, one.implementation, one.machine, one.source, str(one.executable), remark))
         data.append(
             {
                 "version": one.version_text,

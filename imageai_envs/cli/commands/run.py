@@ -14,9 +14,7 @@ Examples:
 """
 
 
-@click.command(
-    epilog=_EPILOG, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@click.command(epilog=_EPILOG, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @name_argument
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @answers
@@ -33,7 +31,5 @@ def command(session: Session, /, name: str, words: tuple[str, ...]) -> Result:
     arguments = words[1:] if words[:1] == ("--",) else words
     if session.as_json:
         code = run_reported(environment.root, arguments)
-        return Result(
-            "run", {"name": environment.name, "argv": list(arguments), "returncode": code}, exit_code=code
-        )
+        return Result("run", {"name": environment.name, "argv": list(arguments), "returncode": code}, exit_code=code)
     return Result("run", {}, exit_code=run_in(environment.root, arguments))

@@ -97,17 +97,13 @@ def show_command(session: Session, /, name: str) -> Result:
         f"  imageai     {template.imageai.version}, with {', '.join(template.imageai.dependencies) or 'its own'}",
     ]
     if template.imageai.replaces_dependencies:
-        text.append(
-            f"    its own requirements are replaced: {template.imageai.reason} [{template.imageai.source}]"
-        )
+        text.append(f"    its own requirements are replaced: {template.imageai.reason} [{template.imageai.source}]")
     for variant in template.variants.values():
         text.append(f"  {variant.name}")
         text += [f"    {requirement}" for requirement in variant.requirements]
     for title, items in (("built from source", template.source_only), ("left out", template.dropped)):
         for item in items:
-            text.append(
-                f"  {title}: {item.distribution}{_when(str(item.tensorflow))}: {item.reason} [{item.source}]"
-            )
+            text.append(f"  {title}: {item.distribution}{_when(str(item.tensorflow))}: {item.reason} [{item.source}]")
     for cap in template.caps:
         text.append(f"  cap {cap.requirement}{_when(str(cap.tensorflow))}: {cap.reason} [{cap.source}]")
     return Result("templates show", _data(entry), text)
@@ -130,7 +126,7 @@ def validate_command(session: Session, /, files: tuple[Path, ...]) -> Result:  #
     for file in files:
         try:
             template = load_template(file)
-        except TemplateError as error:
+        except TemplateError as error:  # noqa: PERF203 - every file is judged
             problems.append(error.message)
         else:
             valid.append({"path": str(file), "name": template.name})

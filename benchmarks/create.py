@@ -1,0 +1,104 @@
+"""How much slower than raw uv and pip is ``create``? Warm caches, same lock, same machine, alternating runs.
+
+Run by ``nox -s bench``. Prints ratios of medians; absolute seconds are only there to judge the noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[[], object]
+
+
+def call(*argv: str | Path, **variables: str) -> None:
+    """Run a command and insist that it works."""
+    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **variables}, check=False)
+    if done.returncode:
+        sys.exit(f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def compare(title: str, ours: Run, theirs: Run, rounds: int) -> None:
+    """Time two things in turn and print the ratio of their medians and the range of the paired ratios."""
+    ours(), theirs()  # warm caches for both
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for run, seconds in zip((ours, theirs), times, strict=True):
+            start = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - start)
+    medians = [statistics.median(seconds) for seconds in times]
+    paired = [a / b for a, b in zip(*times, strict=True)]
+    print(
+        f"{title}: {medians[0] / medians[1]:.2f}x  (paired {min(paired):.2f}-{max(paired):.2f}; "
+        f"medians {medians[0]:.2f} s / {medians[1]:.2f} s, {rounds} rounds)",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tf", default="2.10")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    import uv
+
+    tool, raw = [sys.executable, "-m", "imageai_envs"], uv.find_uv_bin()
+    with tempfile.TemporaryDirectory(prefix="imageai-env-bench-") as directory:
+        place = Path(directory)
+        os.environ["IMAGEAI_ENV_HOME"] = str(place / "home")
+        lock, bare = place / "lock.txt", place / "bare"
+        call(*tool, "lock", "--tf", arguments.tf, "-o", lock)
+        plan = subprocess.run(
+            [*tool, "create", "x", "--tf", arguments.tf, "--dry-run", "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        python = json.loads(plan.stdout)["data"]["plan"]["python"]["executable"]
+
+        def create(*words: str) -> Run:
+            return lambda: call(*tool, "create", "x", "--verify", "none", "--force", *words)
+
+        def raw_uv() -> None:
+            shutil.rmtree(bare, ignore_errors=True)
+            call(raw, "venv", "--quiet", "--python", python, bare)
+            call(raw, "pip", "sync", "--quiet", "--require-hashes", "--python", bare / "bin" / "python", lock)
+
+        def raw_pip() -> None:
+            shutil.rmtree(bare, ignore_errors=True)
+            call(python, "-m", "venv", bare)
+            call(bare / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "-r", lock)
+
+        wanted = ("--tf", arguments.tf)
+        compare("create (resolves too) / uv venv + uv pip sync", create(*wanted), raw_uv, arguments.rounds)
+        compare("create --lock / uv venv + uv pip sync", create("--lock", str(lock)), raw_uv, arguments.rounds)
+        compare("create (resolves too) / venv + pip install", create(*wanted), raw_pip, max(2, arguments.rounds // 3))
+        compare(
+            "create --lock --engine pip / venv + pip install",
+            create("--lock", str(lock), "--engine", "pip"),
+            raw_pip,
+            max(2, arguments.rounds // 3),
+        )
+    script = Path(sys.executable).with_name("imageai-env")
+    start = [script] if script.exists() else tool
+    compare(
+        "imageai-env --help / python -c 'import click'",
+        lambda: call(*start, "--help"),
+        lambda: call(sys.executable, "-c", "import click"),
+        20,
+    )
+
+
+if __name__ == "__main__":
+    main()
