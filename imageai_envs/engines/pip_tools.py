@@ -77,7 +77,8 @@ class PipEngine:
         done = self._run(
             [
                 python, "-I", str(driver), "compile", "-v", "--generate-hashes", "--resolver=backtracking",
-                "--strip-extras", "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
+                "--strip-extras", "--no-header", "--no-emit-index-url", "--no-emit-find-links",
+                "--no-emit-trusted-host",
                 "--allow-unsafe", "--cache-dir", self.home.cache / "pip-tools", f"--pip-args={pip_args}",
                 "--output-file", output, source,
             ],
