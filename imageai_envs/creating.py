@@ -19,6 +19,7 @@ from imageai_envs.engines.uv import find_uv
 from imageai_envs.environment import Environment, State, write_lock, write_state
 from imageai_envs.errors import LockFileError, RequestError
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
+from imageai_envs.lock_cache import recall_lock, remember_lock
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.locking import LockInputs, check_clashes, compile_lock
 from imageai_envs.logs import open_log
@@ -102,7 +103,7 @@ class Plan:
                 "executable": str(self.interpreter.executable),
                 "version": self.interpreter.version_text,
                 "source": self.interpreter.source,
-                "creator": creator_name(self.interpreter),
+                "creator": creator_name(self.interpreter, self.engine.uv),
             }
             inputs = LockInputs(self.selection, self.wish.request.extras, self.interpreter.target)
             requirements = {
@@ -318,13 +319,7 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     with locked(plan.root, home, reporter):
         # Resolved before anything is touched: most failures happen here and cost nothing.
         with clock.step("lock"):
-            lock = plan.lock or compile_lock(
-                LockInputs(plan.selection, plan.wish.request.extras, interpreter.target),
-                plan.engine,
-                interpreter,
-                plan.log,
-                reporter,
-            )
+            lock = plan.lock or _resolve(plan, interpreter, home, reporter)
         with replacing(plan.root, force=plan.wish.force):
             verification = _build(plan, interpreter, lock, home, reporter, clock)
             state = _state(plan, interpreter, lock, verification, clock)
@@ -334,13 +329,24 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     return Created(Environment(plan.name, plan.root, state), verification, clock.seconds, plan.log.path)
 
 
+def _resolve(plan: Plan, interpreter: Interpreter, home: Home, reporter: Reporter) -> Lock:
+    """Compile the lock, or take the one that the same question was answered with minutes ago."""
+    inputs = LockInputs(plan.selection, plan.wish.request.extras, interpreter.target)
+    engine = plan.engine.describe(interpreter)
+    lock = recall_lock(inputs.digest, engine, home)
+    if lock is None:
+        lock = compile_lock(inputs, plan.engine, interpreter, plan.log, reporter)
+        remember_lock(lock, home)
+    return lock
+
+
 def _build(
     plan: Plan, interpreter: Interpreter, lock: Lock, home: Home, reporter: Reporter, clock: _Clock
 ) -> Verification:
     write_lock(plan.root, lock)
     with clock.step("venv"):
         reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
-        create_venv(interpreter, plan.root, plan.name, home, plan.log)
+        create_venv(interpreter, plan.root, plan.name, home, plan.log, plan.engine.uv)
     with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter)
@@ -361,7 +367,7 @@ def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verif
         python=str(interpreter.executable),
         python_version=interpreter.version_text,
         engine=plan.engine.describe(interpreter),
-        creator=creator_name(interpreter),
+        creator=creator_name(interpreter, plan.engine.uv),
         lock=lock.digest,
         verified=verification.level,
         seconds=clock.seconds,

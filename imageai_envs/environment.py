@@ -41,7 +41,7 @@ class State:
         python: the base interpreter's executable.
         python_version: its exact version.
         engine: who installed, with version.
-        creator: ``virtualenv`` or ``venv``.
+        creator: ``uv``, ``virtualenv`` or ``venv``.
         lock: digest of the lock that is installed.
         verified: level of the proof: ``inference``, ``imports`` or ``none``.
         seconds: what each step took.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,10 +112,11 @@ def site_packages(root: Path) -> Path:
 def installed(root: Path) -> dict[str, str]:
     """Return the installed distributions of an environment, normalized name to version, from their dist-infos."""
     found: dict[str, str] = {}
-    for distribution in distributions(path=[str(site_packages(root))]):
-        name = distribution.metadata["Name"]
-        if name:
-            found[canonicalize_name(name)] = distribution.version
+    for entry in site_packages(root).iterdir():
+        # The directory's name is enough (PEP 376, PEP 427); reading sixty METADATA files takes a tenth of a second.
+        match = re.fullmatch(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.dist-info", entry.name)
+        if match:
+            found[canonicalize_name(match["name"])] = match["version"]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,9 +87,10 @@ def _running_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 
 
 @pytest.fixture
-def index(_running_index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+def index(_running_index: Index, session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """The local index, healthy, and both engines told to use it."""
     _running_index.reset()
+    shutil.rmtree(session_cache / "imageai-env" / "locks", ignore_errors=True)
     monkeypatch.setenv("PIP_INDEX_URL", _running_index.url)
     monkeypatch.setenv("UV_DEFAULT_INDEX", _running_index.url)
     yield _running_index

@@ -46,6 +46,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """``uv`` or ``pip``."""
 
+    @property
+    def uv(self) -> Path | None:
+        """The uv executable, for the engine that has one."""
+
     def describe(self, interpreter: Interpreter) -> str:
         """Return name and version for lock headers, for example ``uv 0.9.1``."""
 

@@ -48,6 +48,10 @@ class PipEngine:
         """Name of the engine."""
         return "pip"
 
+    @property
+    def uv(self) -> None:
+        """No uv here."""
+
     def describe(self, interpreter: Interpreter) -> str:
         """Return the versions of pip-tools and pip that resolve for this Python."""
         return helper_pins(interpreter.minor).words()

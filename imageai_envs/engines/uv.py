@@ -45,6 +45,11 @@ class UvEngine:
         """Name of the engine."""
         return "uv"
 
+    @property
+    def uv(self) -> Path:
+        """The uv executable."""
+        return self.executable
+
     @cached_property
     def _version(self) -> str:
         answer = run([self.executable, "--version"], timeout=60).stdout.split()
