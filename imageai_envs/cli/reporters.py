@@ -110,7 +110,8 @@ class Live(Plain):
         self._finish()
         self._text = redact(text)
         self._waiting.clear()
-        self._progress.reset(self._task, total=None, description=self._text, completed=0)
+        self._progress.remove_task(self._task)  # a reset would keep the megabytes of the step before
+        self._task = self._progress.add_task(self._text, total=None)
 
     def downloading(self, name: str, size: str) -> None:
         """Add the file to what is awaited; pip fetches one at a time, so an earlier one has then arrived."""

@@ -101,6 +101,7 @@ def _known(text: str, kinds: tuple[_Kind, ...]) -> tuple[_Kind, str] | None:
         match = re.search(kind.pattern, text)
         if match:
             line = text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()[0].strip()
+            line = re.sub(r"^(?:cause|error|ERROR|Caused by): *", "", line)
             return kind, line
     return None
 

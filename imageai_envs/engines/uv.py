@@ -101,7 +101,7 @@ class UvEngine:
         reporter: Reporter,
     ) -> None:
         work = output.parent
-        arguments: list[str | Path] = ["pip", "compile", write_lines(work / f"{name}.in", requirements)]
+        arguments: list[str | Path] = ["pip", "compile", "--quiet", write_lines(work / f"{name}.in", requirements)]
         if constraints:
             arguments += ["--constraints", write_lines(work / f"{name}-constraints.txt", constraints)]
         done = self._run([*arguments, *options, "--output-file", output], work, log, reporter)
