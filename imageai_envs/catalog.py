@@ -176,15 +176,9 @@ def _no_tensorflow(wanted: str, catalog: Catalog) -> RequestError:
             hint=known.instead,
             code="no-such-tensorflow",
         )
-    version = Version(wanted)
-    near = min(
-        catalog.entries,
-        key=lambda entry: (
-            abs(Version(entry.template.minor).minor - version.minor)
-            + 100 * abs(Version(entry.template.minor).major - version.major)
-        ),
-        default=None,
-    )
+    # Entries are in the order of their versions: the newest that is not newer, else the oldest.
+    older = [entry for entry in catalog.entries if Version(entry.template.minor) <= Version(wanted)]
+    near = (older or list(catalog.entries[:1]) or [None])[-1]
     return RequestError(
         f"No template has TensorFlow {wanted}. Known: {_names(catalog)}.",
         hint=f"--tf {near.template.minor}" if near else "imageai-env templates list",
