@@ -178,7 +178,7 @@ def _no_tensorflow(wanted: str, catalog: Catalog) -> RequestError:
         )
     # Entries are in the order of their versions: the newest that is not newer, else the oldest.
     older = [entry for entry in catalog.entries if Version(entry.template.minor) <= Version(wanted)]
-    near = (older or list(catalog.entries[:1]) or [None])[-1]
+    near = older[-1] if older else next(iter(catalog.entries), None)
     return RequestError(
         f"No template has TensorFlow {wanted}. Known: {_names(catalog)}.",
         hint=f"--tf {near.template.minor}" if near else "imageai-env templates list",

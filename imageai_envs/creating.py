@@ -50,6 +50,7 @@ class Wish:
         verify: level of proof.
         force: replace an environment that is there.
         download: a missing Python may be fetched.
+        wait: wait for another process that works on the same environment.
     """
 
     request: Request
@@ -60,6 +61,7 @@ class Wish:
     verify: str = "inference"
     force: bool = False
     download: bool = True
+    wait: bool = True
 
 
 @dataclass(frozen=True)
@@ -316,7 +318,7 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     interpreter, clock = plan.interpreter, _Clock()
     _warn_about_space(plan, reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
-    with locked(plan.root, home, reporter):
+    with locked(plan.root, home, reporter, wait=plan.wish.wait):
         # Resolved before anything is touched: most failures happen here and cost nothing.
         with clock.step("lock"):
             lock = plan.lock or _resolve(plan, interpreter, home, reporter)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imageai_envs.environment import METADATA, is_finished, is_ours, mark
-from imageai_envs.errors import InstallError, RequestError
+from imageai_envs.errors import BusyError, InstallError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,13 @@ def aside(root: Path) -> Path:
 
 
 @contextmanager
-def locked(root: Path, home: Home, reporter: Reporter) -> Iterator[None]:
+def locked(root: Path, home: Home, reporter: Reporter, *, wait: bool = True) -> Iterator[None]:
     """Hold the environment at ``root`` against other processes, and settle what a dead one left behind.
 
     A second process waits and says so.
+
+    Raises:
+        BusyError: another process holds it, and ``wait`` is False.
     """
     from filelock import Timeout
 
@@ -47,6 +50,10 @@ def locked(root: Path, home: Home, reporter: Reporter) -> Iterator[None]:
     try:
         lock.acquire(timeout=_WAIT_QUIETLY)
     except Timeout:
+        if not wait:
+            raise BusyError(
+                f"Another imageai-env is working on {root}.", hint="Run it again without --no-wait to wait for it."
+            ) from None
         reporter.note(f"another imageai-env is working on {root}; waiting for it")
         lock.acquire()
     try:
@@ -183,4 +190,16 @@ def delete(root: Path) -> None:
     # Renamed first: a half-deleted directory must never answer to an environment's name.
     doomed = root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}")
     root.rename(doomed)
+    _sweep(doomed)
+
+
+def _sweep(doomed: Path) -> None:
+    """Delete a directory, its marker last: what a kill leaves of it is still known to be ours."""
+    for entry in doomed.iterdir():
+        if entry.name == METADATA:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
     shutil.rmtree(doomed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,15 @@ _LEAKS = (
 )
 _KEPT = ("PYTHONDONTWRITEBYTECODE",)
 CACHE = Path(os.environ.get("IMAGEAI_ENV_TEST_CACHE", REPOSITORY / ".cache" / "test-wheels"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_in_a_terminal() -> None:
+    """Undo what ``nohup`` and background jobs of scripts leave to their children: ignored signals."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

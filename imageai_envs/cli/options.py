@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from imageai_envs.maintaining import How
     from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
     from imageai_envs.request import Request
@@ -75,6 +76,7 @@ def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+optional_name_argument = click.argument("name", required=False, metavar="[NAME|PATH]", shell_complete=_complete_names)
 name_argument = click.argument("name", metavar="NAME|PATH", shell_complete=_complete_names)
 
 
@@ -114,6 +116,30 @@ def source_options(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def how_options(function: F) -> F:
+    """Add the options that say how an environment is rebuilt; :func:`how_from` collects them."""
+    function = click.option("--no-wait", is_flag=True, help="Exit 9 when another process works on it.")(function)
+    function = click.option(
+        "--verify",
+        type=click.Choice(("inference", "imports", "none")),
+        help="How it is proved; default: as it was when it was created.",
+    )(function)
+    return source_options(function)
+
+
+def how_from(options: dict[str, Any]) -> How:
+    """Return how an environment is rebuilt."""
+    from imageai_envs.maintaining import How
+
+    return How(
+        engine=options["engine"],
+        verify=options["verify"],
+        python=options.get("python"),
+        download=not options["no_download"],
+        wait=not options["no_wait"],
+    )
 
 
 def request_from(options: dict[str, Any]) -> Request:

@@ -63,9 +63,26 @@ class Engine(Protocol):
             InstallError: index, network or disk.
         """
 
-    def install(self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter) -> None:
+    def install(
+        self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter, only: frozenset[str] | None = None
+    ) -> None:
         """Install exactly ``lock`` into the environment of ``python``: hashes required, nothing resolved.
+
+        With ``only``, just these distributions are installed, anew even where they seem to be there.
 
         Raises:
             InstallError: index, network, disk, a hash that does not match, a build that failed.
+        """
+
+    def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
+        """Forget cached files of distributions that were found altered.
+
+        uv's cache is hardlinked into environments: who edits an installed file edits the cache with it.
+        """
+
+    def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
+        """Remove distributions from an environment.
+
+        Raises:
+            InstallError: the installer failed.
         """

@@ -40,10 +40,11 @@ class InstallFiles:
     isolated: bool
 
 
-def split_lock(lock: Lock, work: Path) -> InstallFiles:
-    """Write the two parts of ``lock`` into ``work``."""
-    built = tuple(pin for pin in lock.pins if pin.name in lock.header.built)
-    wheels = [pin for pin in lock.pins if pin not in built]
+def split_lock(lock: Lock, work: Path, only: frozenset[str] | None = None) -> InstallFiles:
+    """Write the two parts of ``lock``, or of its distributions in ``only``, into ``work``."""
+    pins = [pin for pin in lock.pins if only is None or pin.name in only]
+    built = tuple(pin for pin in pins if pin.name in lock.header.built)
+    wheels = [pin for pin in pins if pin not in built]
     return InstallFiles(
         wheels=write_lines(work / "wheels.txt", render_pins(wheels, comments=False)),
         sources=write_lines(work / "sources.txt", render_pins(built, comments=False)) if built else None,

@@ -17,6 +17,7 @@ from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError
 from imageai_envs.lockfile import Pin, parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
+from imageai_envs.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 
 def _pip_environment() -> dict[str, str]:
-    return clean_environment({"PIP_RETRIES": "3", "PIP_ROOT_USER_ACTION": "ignore", **for_pip()})
+    own = {"PIP_RETRIES": "3", "PIP_ROOT_USER_ACTION": "ignore"}
+    # pip before 23.1 (the one that Pythons 3.7 and 3.8 bring) runs `setup.py install` for what --no-binary names, and
+    # leaves an egg-info without RECORD. A variable, since newer pips have no such option any more.
+    return clean_environment({**own, "PIP_USE_PEP517": "1", **for_pip()})
 
 
 def _without_options(text: str) -> str:
@@ -141,14 +145,18 @@ class PipEngine:
             pins.append(Pin(name, item["metadata"]["version"], (f"sha256:{value}",)))
         return pins
 
-    def install(self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter) -> None:
+    def install(
+        self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter, only: frozenset[str] | None = None
+    ) -> None:
         """Install exactly ``lock`` (see :class:`~imageai_envs.engines.base.Engine`)."""
-        files = split_lock(lock, work)
+        files = split_lock(lock, work, only)
         common: list[str | Path] = [
             python, "-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-warn-script-location",
             # What is used gets compiled when it is first imported; compiling all of TensorFlow takes a minute.
             "--no-compile", "--progress-bar", "off",
         ]  # fmt: skip
+        if only is not None:
+            common.append("--force-reinstall")
         done = self._run([*common, "--only-binary", ":all:", "-r", files.wheels], work, log, reporter)
         if done.ok and files.sources:
             build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
@@ -157,3 +165,14 @@ class PipEngine:
             done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
         if not done.ok:
             raise install_failure(done, log.path)
+
+    def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
+        """Forget nothing: pip copies files, and checks the hash of what comes from its cache."""
+
+    def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
+        """Remove distributions (see :class:`~imageai_envs.engines.base.Engine`)."""
+        if names:
+            argv: list[str | Path] = [python, "-I", "-m", "pip", "uninstall", "--yes", *sorted(names)]
+            done = self._run(argv, work, log, Silent())
+            if not done.ok:
+                raise install_failure(done, log.path)

@@ -13,6 +13,7 @@ from imageai_envs.engines.files import follow, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
+from imageai_envs.progress import Silent
 
 if TYPE_CHECKING:
     from imageai_envs.engines.base import Resolution
@@ -108,12 +109,16 @@ class UvEngine:
         if not done.ok:
             raise resolution_failure(done, log.path)
 
-    def install(self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter) -> None:
+    def install(
+        self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter, only: frozenset[str] | None = None
+    ) -> None:
         """Install exactly ``lock`` (see :class:`~imageai_envs.engines.base.Engine`)."""
-        files = split_lock(lock, work)
+        files = split_lock(lock, work, only)
         common: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
         ]  # fmt: skip
+        if only is not None:
+            common.append("--reinstall")
         done = self._run([*common, "--only-binary", ":all:", "-r", files.wheels], work, log, reporter)
         if done.ok and files.sources:
             build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
@@ -122,3 +127,15 @@ class UvEngine:
             done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
         if not done.ok:
             raise install_failure(done, log.path)
+
+    def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
+        """Forget cached files (see :class:`~imageai_envs.engines.base.Engine`)."""
+        if names:
+            self._run(["cache", "clean", *sorted(names)], work, log, Silent())
+
+    def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
+        """Remove distributions (see :class:`~imageai_envs.engines.base.Engine`)."""
+        if names:
+            done = self._run(["pip", "uninstall", "--python", python, *sorted(names)], work, log, Silent())
+            if not done.ok:
+                raise install_failure(done, log.path)

@@ -668,8 +668,7 @@ def test_the_script_is_understood_by_every_python_of_this_machine(
     """2.7 and 3.6 too, where they are installed; a ``json.py`` in the working directory is not imported."""
     (tmp_path / "json.py").write_text("raise SystemExit(9)", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "home").mkdir()
-    home = Home(data=tmp_path / "home", cache=tmp_path / "home", config=tmp_path / "home")
+    home = Home(data=tmp_path / "data", cache=tmp_path / "data", config=tmp_path / "data")
 
     found = find_interpreters(home, reporter=Silent())
 

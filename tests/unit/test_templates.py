@@ -537,7 +537,7 @@ def shipped_list() -> tuple[tuple[Unsupported, ...], tuple[Unsupported, ...]]:
         ("2.16", "Argument(s) not recognized: {'lr': 0.001}", "--tf 2.10"),
         ("2.16.1", "Argument(s) not recognized", "--tf 2.10"),
         ("2.16.0rc0", "Argument(s) not recognized", "--tf 2.10"),
-        ("3.0", "Argument(s) not recognized", "--tf 2.10"),
+        ("2.21", "Argument(s) not recognized", "--tf 2.10"),
         ("2.11", "decay is deprecated", "--tf 2.10"),
         ("2.11.0rc2", "decay is deprecated", "--tf 2.10"),
         ("2.15.0.post1", "ten times the rate", "--tf 2.10"),

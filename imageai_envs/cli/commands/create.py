@@ -65,10 +65,11 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
     plan = plan_creation(wish, session.home, session.reporter, dry_run=dry_run)
     if dry_run:
         return Result("create", {"plan": plan.to_json(), "dry_run": True}, _describe_plan(plan))
-    return _describe(execute(plan, session.home, session.reporter))
+    return describe("create", execute(plan, session.home, session.reporter))
 
 
-def _describe(created: Created) -> Result:
+def describe(command_name: str, created: Created) -> Result:
+    """Return the answer of a command that made an environment."""
     environment, state = created.environment, created.environment.state
     assert state is not None  # noqa: S101 - execute has just written it
     proof = {
@@ -95,7 +96,7 @@ def _describe(created: Created) -> Result:
         },
         "log": str(created.log),
     }
-    return Result("create", data, text)
+    return Result(command_name, data, text)
 
 
 def _describe_plan(plan: Plan) -> list[str]:

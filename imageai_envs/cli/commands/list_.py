@@ -16,6 +16,7 @@ def command(session: Session, /) -> Result:
     SIZE counts every file of an environment once; FREED is what removing it would give back, for files that are
     hardlinked into a cache or another environment stay. Nothing of an environment is executed.
     """
+    from imageai_envs.checks import check_quickly
     from imageai_envs.cli.render import human_size
     from imageai_envs.disk_use import measure, measure_together
     from imageai_envs.store import Store
@@ -24,7 +25,8 @@ def command(session: Session, /) -> Result:
     rows, data = [], []
     for environment in environments:
         use, state = measure(environment.root), environment.state
-        status = "unfinished" if state is None else "ok" if environment.python.exists() else "python missing"
+        findings = check_quickly(environment)
+        status = findings[0].id if findings else "ok"
         rows.append(
             (
                 environment.name,

@@ -1,0 +1,35 @@
+"""Is an environment still what its lock says? One inspection per module; nothing of the environment is executed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageai_envs.checks import files, foreign, interpreter, packages, scripts
+from imageai_envs.checks.finding import Finding
+from imageai_envs.checks.view import View, look_at
+
+if TYPE_CHECKING:
+    from imageai_envs.environment import Environment
+
+__all__ = ["Finding", "View", "check", "check_quickly", "look_at"]
+
+_QUICK = (interpreter.inspect, packages.inspect)
+_THOROUGH = (*_QUICK, foreign.inspect, scripts.inspect, files.inspect)
+
+
+def check_quickly(environment: Environment) -> tuple[Finding, ...]:
+    """Return what a look at names and links tells: milliseconds, for listings."""
+    return _run(environment, _QUICK)
+
+
+def check(environment: Environment) -> tuple[Finding, ...]:
+    """Return everything that is wrong, hashing every installed file: seconds for a gigabyte."""
+    return _run(environment, _THOROUGH)
+
+
+def _run(environment: Environment, inspections: tuple[object, ...]) -> tuple[Finding, ...]:
+    view = look_at(environment)
+    findings = list(view.problems)
+    for inspect in inspections:
+        findings += inspect(view)  # type: ignore[operator]
+    return tuple(findings)

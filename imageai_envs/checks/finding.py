@@ -1,0 +1,32 @@
+"""One thing that is wrong, in words that lead to its mending."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A result of an inspection.
+
+    Attributes:
+        id: stable identifier, such as ``file-altered``.
+        severity: ``error`` (something will fail) or ``warning``.
+        subject: what it is about: a distribution, a path.
+        evidence: what was seen.
+        cause: what usually brings it about, in plain words.
+        fix: the command that mends it.
+        distribution: the locked distribution to install anew, if that mends it.
+    """
+
+    id: str
+    severity: str
+    subject: str
+    evidence: str
+    cause: str
+    fix: str
+    distribution: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data."""
+        return dict(asdict(self))

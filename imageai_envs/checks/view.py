@@ -1,0 +1,110 @@
+"""What inspections look at: the environment, its lock and its dist-infos, read once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from imageai_envs.checks.finding import Finding
+from imageai_envs.errors import LockFileError, VerifyError
+from imageai_envs.verify import site_packages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageai_envs.environment import Environment
+    from imageai_envs.lockfile import Lock
+
+# Brought by whoever creates the environment, not by the lock.
+SEEDS = frozenset({"pip", "setuptools", "wheel"})
+_DIST_INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist-info|egg-info)")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A dist-info directory."""
+
+    name: str
+    version: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class View:
+    """An environment as files.
+
+    Attributes:
+        environment: the environment.
+        lock: its lock; None when that is missing or damaged.
+        site: its site-packages; None when there is none.
+        installed: dist-infos, several of one name possible.
+        problems: what reading already told.
+    """
+
+    environment: Environment
+    lock: Lock | None
+    site: Path | None
+    installed: tuple[Installed, ...]
+    problems: tuple[Finding, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the environment."""
+        return self.environment.name
+
+
+def look_at(environment: Environment) -> View:
+    """Read an environment's lock and dist-infos."""
+    problems: list[Finding] = []
+    if environment.state is None:
+        problems.append(
+            Finding(
+                "state-missing",
+                "error",
+                environment.name,
+                "its state is missing or cannot be read",
+                "It was never finished, or the file was damaged.",
+                f"imageai-env recreate {environment.name}",
+            )
+        )
+    try:
+        lock: Lock | None = environment.lock()
+    except LockFileError as error:
+        lock = None
+        problems.append(
+            Finding(
+                "lock-missing",
+                "error",
+                str(environment.lock_path),
+                error.message,
+                "The environment's own copy of its lock was deleted or edited.",
+                f"imageai-env create {environment.name} --force",
+            )
+        )
+    try:
+        site: Path | None = site_packages(environment.root)
+    except VerifyError as error:
+        site = None
+        problems.append(
+            Finding(
+                "site-packages-missing",
+                "error",
+                str(environment.root),
+                error.message,
+                "The directory was deleted by hand.",
+                f"imageai-env recreate {environment.name}",
+            )
+        )
+    return View(environment, lock, site, _dist_infos(site) if site else (), tuple(problems))
+
+
+def _dist_infos(site: Path) -> tuple[Installed, ...]:
+    found = []
+    for entry in sorted(site.iterdir()):
+        match = _DIST_INFO.fullmatch(entry.name)
+        if match and entry.is_dir():
+            found.append(Installed(canonicalize_name(match["name"]), match["version"], entry))
+    return tuple(found)

@@ -1,0 +1,51 @@
+"""``imageai-env check``."""
+
+from __future__ import annotations
+
+import click
+
+from imageai_envs.cli.options import Session, answers, optional_name_argument
+from imageai_envs.result import Result
+
+
+@click.command()
+@optional_name_argument
+@click.option("--all", "every", is_flag=True, help="Check every environment.")
+@click.option("--deep", is_flag=True, help="Also let ImageAI classify a picture in it.")
+@answers
+def command(session: Session, /, name: str | None, every: bool, deep: bool) -> Result:
+    """Compare an environment with its lock: Python, distributions, every file's hash, scripts.
+
+    Nothing of the environment is run (except with --deep). Exit 1 when something is wrong.
+    """
+    from imageai_envs.checks import check
+    from imageai_envs.errors import UsageProblem, VerifyError
+    from imageai_envs.logs import open_log
+    from imageai_envs.store import Store
+    from imageai_envs.verify import verify
+
+    store = Store(session.home)
+    if every == (name is not None):
+        raise UsageProblem("Give one environment, or --all.", hint="imageai-env check NAME")
+    environments = store.all() if every else [store.get(name or "")]
+    text: list[str] = []
+    answers_: list[dict[str, object]] = []
+    for environment in environments:
+        findings = [finding.to_json() for finding in check(environment)]
+        if deep and not findings:
+            log = open_log(session.home, environment.name, "check")
+            try:
+                verify(environment.root, environment.lock(), "inference", log, session.reporter)
+            except VerifyError as error:
+                findings.append({
+                    "id": "does-not-run", "severity": "error", "subject": environment.name, "evidence": error.message,
+                    "cause": "What is installed is what is locked, and still it fails: look at the machine.",
+                    "fix": error.hint or "", "distribution": "",
+                })  # fmt: skip
+        answers_.append({"name": environment.name, "root": str(environment.root), "findings": findings})
+        text.append(f"{environment.name}: {'as locked' if not findings else f'{len(findings)} findings'}")
+        for finding in findings:
+            text.append(f"  {finding['severity']}: {finding['id']}: {finding['evidence']}")
+            text.append(f"    {finding['cause']} Mend: {finding['fix']}")
+    wrong = any(answer["findings"] for answer in answers_)
+    return Result("check", {"environments": answers_}, text, exit_code=1 if wrong else 0)

@@ -1,0 +1,28 @@
+"""``imageai-env clone``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imageai_envs.cli.commands.create import describe
+from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+
+if TYPE_CHECKING:
+    from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.argument("new")
+@how_options
+@answers
+def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
+    """Build a second environment, NEW, from the lock of another."""
+    from imageai_envs.maintaining import recreate
+    from imageai_envs.store import Store
+
+    environment = Store(session.home).get(name)
+    created = recreate(environment, session.home, session.reporter, how_from(options), name=new)
+    return describe("clone", created)

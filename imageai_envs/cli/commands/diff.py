@@ -1,0 +1,37 @@
+"""``imageai-env diff``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imageai_envs.cli.options import Session, answers
+from imageai_envs.result import Result
+
+if TYPE_CHECKING:
+    from imageai_envs.lockfile import Lock
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@answers
+def command(session: Session, /, first: str, second: str) -> Result:
+    """Compare two locks or environments by package. Exit 1 when they differ."""
+    from imageai_envs.lockfile import compare
+
+    before, after = _lock(session, first), _lock(session, second)
+    changes = compare(before.pins, after.pins)
+    data: dict[str, object] = {"a": first, "b": second, "changes": [vars(change) for change in changes]}
+    text = [str(change) for change in changes] or ["The same packages."]
+    return Result("diff", data, text, exit_code=1 if changes else 0)
+
+
+def _lock(session: Session, what: str) -> Lock:
+    """Return the lock that ``what`` means: a file, else an environment."""
+    from imageai_envs.lockfile import read_lock
+    from imageai_envs.store import Store
+
+    return read_lock(Path(what)) if Path(what).is_file() else Store(session.home).get(what).lock()

@@ -1,0 +1,27 @@
+"""``imageai-env recreate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imageai_envs.cli.commands.create import describe
+from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+
+if TYPE_CHECKING:
+    from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.option("--python", metavar="VERSION|PATH", help="Another Python of the same minor.")
+@how_options
+@answers
+def command(session: Session, /, name: str, **options: Any) -> Result:
+    """Build an environment anew from its lock; the old one stays until the new one is proved."""
+    from imageai_envs.maintaining import recreate
+    from imageai_envs.store import Store
+
+    environment = Store(session.home).get(name)
+    return describe("recreate", recreate(environment, session.home, session.reporter, how_from(options)))

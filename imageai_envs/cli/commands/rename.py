@@ -1,0 +1,27 @@
+"""``imageai-env rename``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imageai_envs.cli.commands.create import describe
+from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+
+if TYPE_CHECKING:
+    from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.argument("new")
+@how_options
+@answers
+def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
+    """Give an environment the name NEW: it is built there from its lock, then the old one goes."""
+    from imageai_envs.maintaining import rename
+    from imageai_envs.store import Store
+
+    store = Store(session.home)
+    return describe("rename", rename(store.get(name), new, store, session.reporter, how_from(options)))

@@ -1,0 +1,44 @@
+"""``imageai-env repair``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@how_options
+@answers
+def command(session: Session, /, name: str, **options: Any) -> Result:
+    """Mend what check finds, and check again.
+
+    Single distributions are installed anew in place; when more is broken, the environment is recreated from its lock.
+    """
+    from imageai_envs.maintaining import repair
+    from imageai_envs.store import Store
+
+    repaired = repair(Store(session.home).get(name), session.home, session.reporter, how_from(options))
+    data: dict[str, object] = {
+        "name": name,
+        "findings": [finding.to_json() for finding in repaired.before],
+        "mended": list(repaired.mended),
+        "removed": list(repaired.removed),
+        "recreated": repaired.recreated,
+    }
+    if not repaired.before:
+        return Result("repair", data, [f"{name}: nothing to mend."])
+    done = "recreated from its lock" if repaired.recreated else _words(repaired.mended, repaired.removed)
+    text = [f"{name}: {len(repaired.before)} findings; {done}; as locked now."]
+    text += [f"  {finding.id}: {finding.evidence}" for finding in repaired.before]
+    return Result("repair", data, text)
+
+
+def _words(mended: tuple[str, ...], removed: tuple[str, ...]) -> str:
+    parts = [f"installed anew: {', '.join(mended)}"] if mended else []
+    parts += [f"removed: {', '.join(removed)}"] if removed else []
+    return "; ".join(parts)

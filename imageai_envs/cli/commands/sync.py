@@ -1,0 +1,29 @@
+"""``imageai-env sync``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.argument("lock", required=False, type=click.Path(path_type=Path), metavar="[LOCK]")
+@how_options
+@answers
+def command(session: Session, /, name: str, lock: Path | None, **options: Any) -> Result:
+    """Make an environment exactly its lock, or LOCK: missing ones installed, others replaced, extras gone."""
+    from imageai_envs.maintaining import sync
+    from imageai_envs.store import Store
+
+    environment = Store(session.home).get(name)
+    changes = sync(environment, lock, session.home, session.reporter, how_from(options))
+    data: dict[str, object] = {"name": environment.name, "changes": [vars(change) for change in changes]}
+    if not changes:
+        return Result("sync", data, [f"{environment.name} is as locked; nothing to do."])
+    return Result("sync", data, [f"{environment.name} is as locked now:", *(f"  {change}" for change in changes)])

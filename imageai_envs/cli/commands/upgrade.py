@@ -1,0 +1,36 @@
+"""``imageai-env upgrade``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.result import Result
+
+
+@click.command()
+@name_argument
+@click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
+@click.option("--with", "with_", multiple=True, metavar="REQ", help="Add a requirement (PEP 508). Repeatable.")
+@how_options
+@answers
+def command(
+    session: Session, /, name: str, packages: tuple[str, ...], with_: tuple[str, ...], **options: Any
+) -> Result:
+    """Lock anew (everything, or just PACKAGEs), show the difference, rebuild and prove.
+
+    When the new set does not work, the environment is what it was before.
+    """
+    from imageai_envs.maintaining import upgrade
+    from imageai_envs.request import parse_requirement
+    from imageai_envs.store import Store
+
+    environment = Store(session.home).get(name)
+    extras = [parse_requirement(text, "--with") for text in with_]
+    changes = upgrade(environment, packages, extras, session.home, session.reporter, how_from(options))
+    data: dict[str, object] = {"name": environment.name, "changes": [vars(change) for change in changes]}
+    if not changes:
+        return Result("upgrade", data, [f"{environment.name}: everything is the newest that its template allows."])
+    return Result("upgrade", data, [f"{environment.name} upgraded:", *(f"  {change}" for change in changes)])

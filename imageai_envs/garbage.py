@@ -1,0 +1,69 @@
+"""What this tool leaves behind and can make again."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageai_envs.disk_use import measure
+from imageai_envs.environment import is_ours
+from imageai_envs.transaction import delete, recover
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageai_envs.paths import Home
+
+_REST = re.compile(r"\..+\.imageai-env-rest-\d+")
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Something that may go.
+
+    Attributes:
+        kind: ``rest`` of an environment, ``helper``, ``cache`` or ``log``.
+        path: file or directory.
+        size: bytes that its deletion frees.
+    """
+
+    kind: str
+    path: Path
+    size: int
+
+
+def find_garbage(home: Home) -> tuple[Garbage, ...]:
+    """Return what may go. Environments that a killed command left half-done are settled on the way."""
+    found: list[tuple[str, Path]] = []
+    if home.environments.is_dir():
+        for entry in list(home.environments.iterdir()):
+            if not entry.name.startswith("."):
+                recover(entry, home)
+        found += [("rest", entry) for entry in home.environments.iterdir() if _REST.fullmatch(entry.name)]
+    if home.helpers.is_dir():
+        found += [("helper", entry) for entry in home.helpers.iterdir()]
+    for name in ("virtualenv", "pip-tools", "locks"):
+        if (home.cache / name).is_dir():
+            found.append(("cache", home.cache / name))
+    if home.logs.is_dir():
+        alive = {entry.name for entry in home.environments.iterdir()} if home.environments.is_dir() else set()
+        found += [("log", entry) for entry in home.logs.iterdir() if entry.name not in alive]
+    return tuple(Garbage(kind, path, _size(path)) for kind, path in sorted(found))
+
+
+def _size(path: Path) -> int:
+    return measure(path).unshared if path.is_dir() else path.lstat().st_size
+
+
+def collect(items: tuple[Garbage, ...]) -> None:
+    """Delete. Rests of environments only where they carry our marker; the rest lies under our own cache and logs."""
+    for item in items:
+        if item.kind == "rest":
+            if is_ours(item.path):
+                delete(item.path)
+        elif item.path.is_dir() and not item.path.is_symlink():
+            shutil.rmtree(item.path)
+        else:
+            item.path.unlink(missing_ok=True)
