@@ -67,3 +67,10 @@ def build(session: nox.Session) -> None:
     """Build sdist and wheel."""
     session.install("build")
     session.run("python", "-m", "build")
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill, crowd and starve the command line; writes docs/reliability.md (twenty minutes)."""
+    install(session, "test")
+    session.run("python", "-m", "tests.chaos.experiments", *session.posargs)

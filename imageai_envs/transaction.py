@@ -133,8 +133,7 @@ def replacing(root: Path, *, force: bool) -> Iterator[None]:
     elif root.is_dir():
         root.rmdir()  # empty, as check_free has seen
     try:
-        mark(root)
-        (root / METADATA / _BUILDING).touch()
+        _begin(root)
         yield
         if not is_finished(root):
             raise InstallError(f"{root} was not finished.", code="unfinished")
@@ -147,11 +146,28 @@ def replacing(root: Path, *, force: bool) -> Iterator[None]:
         delete(old)
 
 
+def _begin(root: Path) -> None:
+    """Make ``root`` appear with our marker in it: killed before that, nothing is there that nobody may delete."""
+    fresh = _beside(root, "new")
+    try:
+        mark(fresh)
+        (fresh / METADATA / _BUILDING).touch()
+        fresh.rename(root)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def _beside(root: Path, word: str) -> Path:
+    """Return a sibling's name that is free; a process id would come again, in containers all the time."""
+    return root.with_name(f".{root.name}.imageai-env-{word}-{os.urandom(4).hex()}")
+
+
 def _undo(root: Path, old: Path) -> None:
     if is_ours(root) or (root.is_dir() and not any(root.iterdir())):
         shutil.rmtree(root, ignore_errors=True)
     if root.exists():  # something in it resists; out of the way with it, the old one goes first
-        root.rename(root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}"))
+        root.rename(_beside(root, "rest"))
     if is_ours(old):
         old.rename(root)
 
@@ -188,7 +204,7 @@ def delete(root: Path) -> None:
     if not is_ours(root):
         raise RequestError(f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours")
     # Renamed first: a half-deleted directory must never answer to an environment's name.
-    doomed = root.with_name(f".{root.name}.imageai-env-rest-{os.getpid()}")
+    doomed = _beside(root, "rest")
     root.rename(doomed)
     _sweep(doomed)
 

@@ -57,6 +57,6 @@ def _elsewhere(script: Path) -> str:
         first = lines[1].removeprefix("'''exec'").strip()  # how pip writes a path that is long or has spaces
     program = first[1:].split('"')[0] if first.startswith('"') else first.split(" ")[0].strip("'")
     name = program.rsplit("/", 1)[-1]
-    if not name.startswith("python") or "/env" in first[: first.find(name)]:
+    if not name.startswith("python"):  # /usr/bin/env, /bin/sh: no matter where they are
         return ""
     return "" if program.startswith(f"{script.parent}/") else program

@@ -104,11 +104,9 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     as_json = "--json" in (arguments[: list(arguments).index("--")] if "--" in arguments else arguments)
     try:
-        cli.main(args=list(arguments), prog_name="imageai-env", standalone_mode=False)
+        code = cli.main(args=list(arguments), prog_name="imageai-env", standalone_mode=False)
     except ImageAIEnvError as error:
         return _fail(error, arguments, as_json=as_json)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         return _fail(_usage(error), arguments, as_json=as_json)
     except (KeyboardInterrupt, click.exceptions.Abort):
@@ -123,7 +121,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(from_os_error(error), arguments, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
         return _fail(_unexpected(error), arguments, as_json=as_json)
-    return 0
+    return code if isinstance(code, int) else 0  # what ctx.exit() was given; a callback's own None is success
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -55,7 +55,7 @@ def choose(
     fetch: Callable[[str], Path] | None,
     reporter: Reporter,
     machine_target: str | None = None,
-    why_no_fetch: str = "downloads are not allowed (--no-download, --offline), or uv is not installed",
+    why_no_fetch: str = "downloads are not allowed (--no-download), or uv is not installed",
 ) -> Interpreter:
     """Return the Python for an environment of ``template``.
 

@@ -90,7 +90,9 @@ class _Uv:
             )
         except InstallError as error:
             raise PythonNotFoundError(
-                f"uv cannot be run: {redact(error.message)}", hint="imageai-env doctor", code="uv-failed"
+                f"uv cannot be run: {redact(error.message)}",
+                hint="Install uv again, or name a Python that is here: --python PATH",
+                code="uv-failed",
             ) from error
 
 

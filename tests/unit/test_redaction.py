@@ -45,12 +45,13 @@ def test_everything_else_stays(text: str) -> None:
     assert redact(text) == text
 
 
-_secrets = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="-._~!$&()*+,;=:@%"), min_size=1)
+_secrets = st.text(
+    st.characters(codec="ascii", categories=["L", "N"], include_characters="-._~!$&()*+,;=:@%"), min_size=1
+)
 
 
 @given(_secrets.map(lambda text: f"S3CRET{text}"), st.text(max_size=20))
 def test_no_password_survives(secret: str, around: str) -> None:
     shown = redact(f"{around} https://robot:{secret}@127.0.0.1/simple/ {around}")
     assert "S3CRET" not in shown
-    assert secret not in shown or secret in f"{around} {around}"
     assert "****@127.0.0.1/simple/" in shown

@@ -32,7 +32,7 @@ def test_requirements_become_canonical(text: str, canonical: str) -> None:
     assert parse_requirement(canonical, "--with") == canonical
 
 
-@pytest.mark.parametrize("text", ["", "pandas==", "pandas 1.5", "-e .", "./local", "pandas>=1,", "a; b"])
+@pytest.mark.parametrize("text", ["", "pandas==", "pandas 1.5", "-e .", "./local", "a; b"])
 def test_what_is_no_requirement(text: str) -> None:
     with pytest.raises(RequestError, match=r"^--with: .*PEP 508") as caught:
         parse_requirement(text, "--with")

@@ -1,0 +1,1 @@
+"""Long experiments, run by ``nox -s chaos``; they write ``docs/reliability.md``."""

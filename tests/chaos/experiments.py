@@ -1,0 +1,214 @@
+"""Kill, crowd and starve the command line, and look at what is left. Run by ``nox -s chaos``.
+
+Everything is real (processes, signals, a full tmpfs) except the index, which serves tiny wheels from this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tests.conftest import CACHE, tiny_template
+from tests.support.catalogue import write_catalogue
+from tests.support.index import Index
+
+TOOL = (sys.executable, "-m", "imageai_envs")
+MADE = ("--template", "tiny", "--verify", "imports", "-q")
+CHANGES = (
+    ("create", "x", "--force", *MADE),
+    ("create", "x", "--force", "--tf", "2.10.0", *MADE),
+    ("recreate", "x", "-q"),
+    ("sync", "x", "more.txt", "-q"),
+    ("sync", "x", "less.txt", "-q"),
+    ("upgrade", "x", "--with", "pytz", "-q"),
+)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run([*TOOL, *words], capture_output=True, text=True, check=False, timeout=600)
+
+
+def store() -> Path:
+    """Return where environments lie."""
+    return Path(os.environ["IMAGEAI_ENV_HOME"]) / "envs"
+
+
+def healthy(name: str) -> bool:
+    """Tell whether an environment is exactly its lock and its Python imports ImageAI."""
+    answer = run("check", name, "--json")
+    used = run("run", name, "--", "python", "-c", "import imageai.Detection, tensorflow, numpy")
+    return answer.returncode == 0 and used.returncode == 0
+
+
+def leftovers() -> list[str]:
+    """Return what lies in the store beside environments."""
+    return [path.name for path in store().iterdir() if path.name.startswith(".")]
+
+
+def kills(count: int, chance: random.Random) -> Counter[str]:
+    """Kill -9 a change at a random moment; whatever command comes next must find a working environment."""
+    result: Counter[str] = Counter()
+    run("create", "x", "--force", *MADE)
+    durations: dict[tuple[str, ...], float] = {}
+    for words in CHANGES:
+        start = time.monotonic()
+        run(*words)
+        durations[words] = time.monotonic() - start
+    for _ in range(count):
+        words = chance.choice(CHANGES)
+        child = subprocess.Popen([*TOOL, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            child.wait(timeout=chance.uniform(0, durations[words] * 1.1))
+            result["ended before the kill"] += 1
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            result["killed"] += 1
+        run("list", "--json")  # the next command, whichever it is
+        if not (store() / "x").is_dir():
+            result["environment lost"] += 1
+            run("create", "x", *MADE)
+        elif not healthy("x"):
+            result["half-built one called healthy"] += 1
+            run("create", "x", "--force", *MADE)
+        result["leftovers"] += len(leftovers())
+    return result
+
+
+def crowd(count: int, chance: random.Random) -> Counter[str]:
+    """Start many changes at once, on the same and on different names."""
+    result: Counter[str] = Counter()
+    names = ("p", "q", "r")
+    for name in names:
+        run("create", name, *MADE)
+    children = []
+    for _ in range(count):
+        name = chance.choice(names)
+        change = chance.choice(
+            (("create", name, "--force", *MADE), ("recreate", name, "-q"), ("sync", name, "more.txt", "-q"))
+        )
+        children.append(subprocess.Popen([*TOOL, *change], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    for child in children:
+        try:
+            result["succeeded" if child.wait(timeout=900) == 0 else "refused with an error"] += 1
+        except subprocess.TimeoutExpired:
+            child.kill()
+            result["deadlocked"] += 1
+    result["corrupted environments"] = sum(not healthy(name) for name in names)
+    result["leftovers"] = len(leftovers())
+    for name in names:
+        run("remove", name, "--yes")
+    return result
+
+
+def full_disk(count: int, place: Path) -> Counter[str]:
+    """Let the disk become full at different points of a replacement; needs root, for a small tmpfs."""
+    result: Counter[str] = Counter()
+    before = os.environ["IMAGEAI_ENV_HOME"]
+    mount = place / "small"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", mount], check=True)
+    os.environ["IMAGEAI_ENV_HOME"] = str(mount / "home")
+    try:
+        run("create", "x", *MADE)
+        for point in range(count):
+            free = os.statvfs(mount)
+            room = int(point * 25e6 / count)
+            ballast = mount / "ballast"
+            with ballast.open("wb") as stream:
+                stream.truncate(0)
+                stream.write(b"\0" * max(0, free.f_bavail * free.f_frsize - room))
+            done = run("create", "x", "--force", *MADE)
+            ballast.unlink()
+            result[f"exit {done.returncode}"] += 1
+            result["without a clear error"] += int(done.returncode != 0 and "error: " not in done.stderr)
+            run("list", "--json")
+            result["environments lost or broken"] += int(not healthy("x"))
+            result["leftovers"] += len(leftovers())
+    finally:
+        os.environ["IMAGEAI_ENV_HOME"] = before
+        subprocess.run(["umount", mount], check=True)
+    return result
+
+
+def prepare(place: Path) -> Index:
+    """Set up a hermetic machine: index, template, two locks."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "IMAGEAI_ENV_"))]:
+        del os.environ[name]
+    files = place / "index"
+    files.mkdir()
+    write_catalogue(files, CACHE)
+    index = Index(files)
+    index.start()
+    os.environ.update(
+        {
+            "IMAGEAI_ENV_HOME": str(place / "home"),
+            "PIP_INDEX_URL": index.url,
+            "UV_DEFAULT_INDEX": index.url,
+            "PIP_CONFIG_FILE": os.devnull,
+            "UV_NO_CONFIG": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+    )
+    project = place / "project"
+    (project / ".imageai-env" / "templates").mkdir(parents=True)
+    (project / ".imageai-env" / "templates" / "tiny.toml").write_text(tiny_template(), encoding="utf-8")
+    os.chdir(project)
+    for name, more in (("more", ("--with", "pandas<2")), ("less", ())):
+        done = run("lock", "--template", "tiny", *more, "-o", f"{name}.txt")
+        if done.returncode:
+            sys.exit(done.stderr)
+    return index
+
+
+def main() -> int:
+    """Run the experiments; 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--crowd", type=int, default=20)
+    parser.add_argument("--full", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=2106)
+    parser.add_argument("--output", type=Path, default=Path("docs/reliability.md"))
+    arguments = parser.parse_args()
+    output, chance = arguments.output.absolute(), random.Random(arguments.seed)
+    results: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory(prefix="imageai-env-chaos-", ignore_cleanup_errors=True) as directory:
+        index = prepare(Path(directory))
+        results[f"kill -9 at {arguments.kills} random moments"] = kills(arguments.kills, chance)
+        results[f"{arguments.crowd} changes at once on three names"] = crowd(arguments.crowd, chance)
+        if os.geteuid() == 0:
+            results[f"a full disk at {arguments.full} points"] = full_disk(arguments.full, Path(directory))
+        os.chdir(output.parent)
+        index.stop()
+    print(json.dumps(results, indent=1))
+    bad = ("lost", "half-built", "leftovers", "corrupted", "deadlocked", "without")
+    lines = [
+        "# Reliability",
+        "",
+        f"What `nox -s chaos` saw on {datetime.now(timezone.utc).date()} (seed {arguments.seed}): real processes and",
+        "signals, tiny wheels from an index on the same machine.",
+        "",
+        "| experiment | seen | count |",
+        "|---|---|---|",
+    ]
+    failed = 0
+    for title, counter in results.items():
+        for what in bad:
+            failed += sum(number for key, number in counter.items() if what in key)
+        lines += [f"| {title} | {key} | {number} |" for key, number in counter.items()]
+    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

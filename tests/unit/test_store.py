@@ -1,0 +1,240 @@
+"""Names, places and what exists; nothing of an environment is executed for that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from imageai_envs.environment import METADATA, State, mark, write_lock, write_state
+from imageai_envs.errors import BusyError, LockFileError, RequestError
+from imageai_envs.lockfile import Header, Lock, Pin
+from imageai_envs.paths import Home
+from imageai_envs.progress import Silent
+from imageai_envs.removing import remove
+from imageai_envs.request import Request
+from imageai_envs.store import MAX_NAME, Store, looks_like_path, validate_name
+from imageai_envs.target import Target
+from imageai_envs.transaction import aside, locked
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config"))
+
+
+def state(name: str) -> State:
+    return State(
+        name=name,
+        created="2026-01-01T00:00:00+00:00",
+        request=Request(),
+        template="tf2.10",
+        tensorflow="2.10.1",
+        imageai="2.1.6",
+        variant="cpu",
+        target="cp310-linux-x86_64",
+        python="/usr/bin/python3.10",
+        python_version="3.10.13",
+        engine="uv 0.13.9",
+        creator="virtualenv",
+        lock="sha256:0",
+        verified="none",
+        seconds={},
+        tool="0.1.0",
+    )
+
+
+def build(root: Path, *, finished: bool = True, building: bool = False) -> Path:
+    mark(root)
+    if finished:
+        write_state(root, state(root.name))
+    if building:
+        (root / METADATA / "building").touch()
+    return root
+
+
+@pytest.mark.parametrize("name", ["x", "myproj", "tf2.10-cpu", "A_b", "0", "x" * MAX_NAME, "console", "com10", "x.con"])
+def test_good_names(name: str) -> None:
+    assert validate_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "empty"),
+        ("x" * (MAX_NAME + 1), "65 characters"),
+        ("a/b", "a path"),
+        ("a\\b", "a path"),
+        (".", "a path"),
+        ("..", "a path"),
+        (".hidden", "beginning with"),
+        ("-x", "beginning with"),
+        ("x.", "allowed are"),
+        ("a b", "allowed are"),
+        ("a\n", "allowed are"),
+        ("a$(b)", "allowed are"),
+        ("ä", "allowed are"),
+        ("٣", "allowed are"),
+        ("CON", "device name"),
+        ("lpt1.txt", "device name"),
+    ],
+)
+def test_bad_names(name: str, why: str) -> None:
+    with pytest.raises(RequestError, match=why) as caught:
+        validate_name(name)
+    assert caught.value.code == "bad-name"
+    assert len(caught.value.message) < 200
+
+
+def test_names_and_paths_are_told_apart() -> None:
+    assert all(looks_like_path(text) for text in ("./x", ".venv", "../x", "/srv/env", "~/env", "a/b", "a\\b"))
+    assert not any(looks_like_path(text) for text in ("x", "tf2.10", "a~b"))
+
+
+def test_an_empty_store(store: Store) -> None:
+    assert store.all() == []
+    assert not store.home.data.exists()
+    with pytest.raises(RequestError, match="There are none yet") as caught:
+        store.get("x")
+    assert (caught.value.code, caught.value.hint) == ("no-such-environment", "imageai-env create x")
+
+
+def test_names_of_the_store_and_links(store: Store, tmp_path: Path) -> None:
+    inside = build(store.home.environments / "inside")
+    outside = build(tmp_path / "project" / ".venv")
+    store.link("outside", outside)
+    assert [(one.name, one.root) for one in store.all()] == [("inside", inside), ("outside", outside)]
+    assert store.get("outside").root == outside
+    assert store.root_for("outside") == outside
+    assert store.root_for("new") == store.home.environments / "new"
+    store.unlink("outside")
+    store.unlink("outside")
+    assert [one.name for one in store.all()] == ["inside"]
+    assert outside.exists()
+
+
+def test_near_names_are_suggested(store: Store) -> None:
+    build(store.home.environments / "myproj")
+    with pytest.raises(RequestError, match=r"There are: myproj\.") as caught:
+        store.get("myproject")
+    assert caught.value.hint == "Did you mean myproj?"
+    with pytest.raises(RequestError) as caught:
+        store.get("zzz")
+    assert caught.value.hint == "imageai-env create zzz"
+
+
+def test_directories_are_environments_too(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = build(tmp_path / "project" / ".venv")
+    monkeypatch.chdir(root.parent)
+    assert store.get(".venv").root == root
+    assert store.get("./.venv").name == ".venv"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert store.get("~/project/.venv").root == root
+    with pytest.raises(RequestError, match="not an environment made by imageai-env") as caught:
+        store.get("./other")
+    assert caught.value.code == "no-such-environment"
+
+
+def test_foreign_directories_in_the_store_are_not_listed(store: Store, tmp_path: Path) -> None:
+    (store.home.environments / "foreign").mkdir(parents=True)
+    (store.home.environments / "file").touch()
+    build(tmp_path / "elsewhere")
+    (store.home.environments / "link").symlink_to(tmp_path / "elsewhere")
+    assert store.all() == []
+    for name in ("foreign", "file", "link"):
+        with pytest.raises(RequestError, match="There is no environment"):
+            store.get(name)
+
+
+def test_unfinished_and_damaged_ones_are_listed_without_a_state(store: Store) -> None:
+    build(store.home.environments / "unfinished", finished=False)
+    damaged = build(store.home.environments / "damaged")
+    (damaged / METADATA / "state.json").write_text("{", encoding="utf-8")
+    assert [(one.name, one.state) for one in store.all()] == [("damaged", None), ("unfinished", None)]
+
+
+def test_links_that_lead_nowhere(store: Store, tmp_path: Path) -> None:
+    store.link("gone", tmp_path / "gone")
+    (store.home.links / "torn.json").write_text('{"path": ', encoding="utf-8")
+    (store.home.links / "empty.json").write_text("{}", encoding="utf-8")
+    (store.home.links / "list.json").write_text("[]", encoding="utf-8")
+    assert store.all() == []
+    assert [store.linked(name) for name in ("torn", "empty", "list", "never")] == [None] * 4
+    with pytest.raises(RequestError, match="There is no environment 'gone'"):
+        store.get("gone")
+
+
+def test_what_a_kill_left_is_mended_on_the_way(store: Store, tmp_path: Path) -> None:
+    one, two, linked = store.home.environments / "one", store.home.environments / "two", tmp_path / "p" / ".venv"
+    build(aside(one))
+    build(two, finished=False, building=True)
+    build(aside(linked))
+    store.link("linked", linked)
+    assert [found.name for found in store.all()] == ["linked", "one"]
+    assert sorted(path.name for path in store.home.environments.iterdir()) == ["one"]
+    build(aside(two))
+    assert store.get("two").root == two
+
+
+def test_one_that_is_being_built_cannot_be_used(store: Store) -> None:
+    root = store.home.environments / "x"
+    with locked(root, store.home, Silent()):
+        build(root, finished=False, building=True)
+        with pytest.raises(BusyError, match="building") as caught:
+            store.get("x")
+        assert [one.state for one in store.all()] == [None]
+    assert caught.value.exit_code == 9
+    with pytest.raises(RequestError, match="There is no environment"):
+        store.get("x")
+
+
+def test_one_that_is_done_and_being_swept_can_be_used(store: Store) -> None:
+    root = store.home.environments / "x"
+    root.parent.mkdir(parents=True)
+    with locked(root, store.home, Silent()):
+        build(root, building=True)
+        assert store.get("x").state == state("x")
+
+
+def test_the_lock_of_an_environment(store: Store) -> None:
+    root = build(store.home.environments / "x")
+    with pytest.raises(LockFileError, match="No such file"):
+        store.get("x").lock()
+    header = Header(
+        "tf2.10",
+        "2.10.1",
+        "2.1.6",
+        "cpu",
+        Target((3, 10), "linux", "x86_64"),
+        "uv 1",
+        (),
+        True,
+        (),
+        (),
+        "sha256:0",
+    )
+    lock = Lock(header, (Pin("six", "1.17.0", ("sha256:" + "0" * 64,)),))
+    write_lock(root, lock)
+    assert store.get("x").lock() == lock
+
+
+def test_removing_frees_what_nobody_shares_and_forgets_the_name(store: Store, tmp_path: Path) -> None:
+    root = build(tmp_path / "project" / ".venv")
+    store.link("project", root)
+    (root / "own").write_bytes(b"x" * 50_000)
+    (root / "shared").write_bytes(b"x" * 500_000)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "shared").hardlink_to(root / "shared")
+    freed = remove(store.get("project"), store, Silent())
+    assert 50_000 <= freed < 500_000
+    assert not root.exists()
+    assert (tmp_path / "cache" / "shared").stat().st_size == 500_000
+    assert not list(store.home.links.iterdir())
+
+
+def test_removing_by_directory_keeps_anothers_link(store: Store, tmp_path: Path) -> None:
+    root = build(tmp_path / "one" / ".venv")
+    store.link(".venv", tmp_path / "two" / ".venv")
+    remove(store.get(str(root)), store, Silent())
+    assert json.loads((store.home.links / ".venv.json").read_text(encoding="utf-8"))["path"].endswith("two/.venv")
