@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.environment import Environment, is_finished, is_ours, read_state, write_atomically
 from imageai_envs.errors import BusyError, RequestError
-from imageai_envs.transaction import recover
+from imageai_envs.transaction import is_unsettled, locked, recover
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imageai_envs.paths import Home
+    from imageai_envs.progress import Reporter
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
@@ -50,7 +54,7 @@ def validate_name(name: str) -> str:
 
 def _own_name(entry: str) -> str:
     """Return the environment that a directory of the store belongs to: itself, or the one that it waits for."""
-    match = re.fullmatch(r"\.(?P<name>.+)\.imageai-env-old", entry)
+    match = re.fullmatch(r"\.(?P<name>.+)\.imageai-env-(?:old|rest-\d+)", entry)
     return match["name"] if match else "" if entry.startswith(".") else entry
 
 
@@ -108,6 +112,23 @@ class Store:
         if not is_ours(root):
             raise self._missing(name_or_path)
         return Environment(name_or_path, root, read_state(root))
+
+    @contextmanager
+    def hold(self, name_or_path: str, reporter: Reporter, *, wait: bool = True) -> Iterator[Environment]:
+        """Yield an existing environment that no other process changes meanwhile.
+
+        Raises:
+            RequestError: there is none.
+            BusyError: another process works on it, and ``wait`` is False.
+        """
+        if looks_like_path(name_or_path):
+            root = Path(name_or_path).expanduser().absolute()
+        else:
+            root = self.root_for(validate_name(name_or_path))
+        if not is_ours(root) and not is_unsettled(root):
+            self.get(name_or_path)  # says that there is none, and what there is
+        with locked(root, self.home, reporter, wait=wait):
+            yield self.get(name_or_path)
 
     def _recover(self, root: Path) -> None:
         """Mend what a killed command left at ``root``.

@@ -8,6 +8,7 @@ old one still waits: :func:`settle` puts it back, at once or by the next command
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -69,12 +70,21 @@ def _file_lock(root: Path, home: Home) -> BaseFileLock:
     # Two spellings of one directory are one environment; the name itself is not resolved, it may not exist yet.
     real = root.parent.resolve() / root.name
     home.locks.mkdir(parents=True, exist_ok=True)
-    return FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock")
+    # One object per file and process: a command that holds an environment may call another that takes it again.
+    return FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock", is_singleton=True)
 
 
 def is_unsettled(root: Path) -> bool:
     """Tell whether a replacement of ``root`` is under way, or was broken off."""
-    return is_ours(aside(root)) or (is_ours(root) and (root / METADATA / _BUILDING).exists())
+    return is_ours(aside(root)) or (is_ours(root) and (root / METADATA / _BUILDING).exists()) or bool(_rests(root))
+
+
+def _rests(root: Path) -> list[Path]:
+    """Return what a deletion of ``root`` left when it was killed."""
+    try:
+        return [rest for rest in root.parent.glob(f".{glob.escape(root.name)}.imageai-env-rest-*") if is_ours(rest)]
+    except OSError:
+        return []
 
 
 def recover(root: Path, home: Home) -> bool:
@@ -97,6 +107,8 @@ def recover(root: Path, home: Home) -> bool:
 
 def settle(root: Path) -> None:
     """Finish or undo an interrupted replacement of ``root``. Must be called under :func:`locked`."""
+    for rest in _rests(root):
+        _sweep(rest)
     old = aside(root)
     if is_ours(old):
         if is_finished(root):

@@ -76,7 +76,7 @@ _KINDS = (
         "network",
         r"NewConnectionError|Connection refused|ConnectTimeout|[Tt]emporary failure in name resolution|dns error"
         r"|failed to lookup address|Name or service not known|Network is unreachable|tunnel error|[Pp]roxyError"
-        r"|Could not connect|[Ff]ailed to connect|connection-failed|[Cc]onnect(?:ion)? error|error sending request|timed out|ReadTimeout"
+        r"|Could not connect|Failed to connect|[Cc]onnect(?:ion)? error|error sending request|timed out|ReadTimeout"
         r"|Max retries exceeded|Failed to establish a new connection|Network connectivity is disabled",
         "The index cannot be reached: there is no network, or a proxy or firewall stands between.",
         "Check the connection (and HTTPS_PROXY, PIP_INDEX_URL), then run the same command again.",

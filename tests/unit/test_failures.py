@@ -185,7 +185,7 @@ INSTALLS = {
     "uv altered": (UV_INSTALL_ALTERED, "hash-mismatch", "keras==2.10.0"),
     "pip altered": (PIP_INSTALL_ALTERED, "hash-mismatch", "DO NOT MATCH"),
     "uv reset": (UV_RESET, "network", "error sending request"),
-    "pip reset": (PIP_INSTALL_RESET, "network", "connection-failed"),
+    "pip reset": (PIP_INSTALL_RESET, "network", "Failed to connect to 127.0.0.1"),
     "uv offline": (UV_OFFLINE, "network", "127.0.0.1:9"),
     "uv no dns": (UV_NO_DNS, "network", "no-such-host.invalid"),
     "uv disk full": (UV_DISK_FULL, "disk-full", "os error 28"),
@@ -219,7 +219,7 @@ def test_an_unknown_failure_shows_the_end_of_the_output() -> None:
 
 def test_the_causes_line_is_shown_whole() -> None:
     error = install_failure(failed(UV_OFFLINE), LOG)
-    assert "  cause: error sending request for url (http://127.0.0.1:9/simple/keras/)\n" in error.message
+    assert "error sending request for url (http://127.0.0.1:9/simple/keras/)\n" in error.message
 
 
 # Resolving --------------------------------------------------------------------------------------------------------

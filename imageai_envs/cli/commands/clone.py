@@ -23,6 +23,6 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.maintaining import recreate
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
-    created = recreate(environment, session.home, session.reporter, how_from(options), name=new)
-    return describe("clone", created)
+    how = how_from(options)
+    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+        return describe("clone", recreate(environment, session.home, session.reporter, how, name=new))

@@ -19,7 +19,10 @@ Examples:
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @answers
 def command(session: Session, /, shell: str) -> Result:  # noqa: ARG001
-    """Print shell completion: commands, options, and the names of environments and templates."""
+    """Print shell completion.
+
+    It knows commands, options, and the names of environments and templates.
+    """
     from click.shell_completion import get_completion_class
 
     from imageai_envs.cli.app import cli

@@ -23,5 +23,6 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     from imageai_envs.maintaining import recreate
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
-    return describe("recreate", recreate(environment, session.home, session.reporter, how_from(options)))
+    how = how_from(options)
+    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+        return describe("recreate", recreate(environment, session.home, session.reporter, how))

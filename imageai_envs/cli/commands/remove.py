@@ -22,15 +22,15 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
     from imageai_envs.store import Store
 
     store = Store(session.home)
-    environment = store.get(name)
-    if not yes:
-        if session.as_json or not sys.stdin.isatty():
-            raise UsageProblem(
-                f"Removing {environment.root} needs a yes, and there is nobody to ask.",
-                hint=f"imageai-env remove {name} --yes",
-                code="needs-yes",
-            )
-        click.confirm(f"Remove {environment.name} ({environment.root})?", abort=True, err=True)
-    freed = remove(environment, store, session.reporter)
+    with store.hold(name, session.reporter) as environment:
+        if not yes:
+            if session.as_json or not sys.stdin.isatty():
+                raise UsageProblem(
+                    f"Removing {environment.root} needs a yes, and there is nobody to ask.",
+                    hint=f"imageai-env remove {name} --yes",
+                    code="needs-yes",
+                )
+            click.confirm(f"Remove {environment.name} ({environment.root})?", abort=True, err=True)
+        freed = remove(environment, store, session.reporter)
     data: dict[str, object] = {"name": environment.name, "root": str(environment.root), "bytes_freed": freed}
     return Result("remove", data, [f"Removed {environment.name}; {human_size(freed)} freed."])

@@ -24,4 +24,6 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.store import Store
 
     store = Store(session.home)
-    return describe("rename", rename(store.get(name), new, store, session.reporter, how_from(options)))
+    how = how_from(options)
+    with store.hold(name, session.reporter, wait=how.wait) as environment:
+        return describe("rename", rename(environment, new, store, session.reporter, how))

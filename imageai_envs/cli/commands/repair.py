@@ -22,7 +22,9 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     from imageai_envs.maintaining import repair
     from imageai_envs.store import Store
 
-    repaired = repair(Store(session.home).get(name), session.home, session.reporter, how_from(options))
+    how = how_from(options)
+    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+        repaired = repair(environment, session.home, session.reporter, how)
     data: dict[str, object] = {
         "name": name,
         "findings": [finding.to_json() for finding in repaired.before],

@@ -13,9 +13,9 @@ from imageai_envs.result import Result
 @click.option("--shell", metavar="NAME", help="bash, zsh, fish or powershell; default: the one you are in.")
 @answers
 def command(session: Session, /, name: str, shell: str | None) -> Result:
-    """Open a shell with an environment active; leave it with exit.
+    """Open a shell with an environment active.
 
-    The environment stays first on PATH whatever the shell's start files do. With --json: tell what would be opened,
+    Leave it with exit. The environment stays first on PATH whatever the shell's start files do. With --json: tell what would be opened,
     and open nothing.
     """
     from imageai_envs.shells import detect_shell, open_shell

@@ -12,7 +12,10 @@ from imageai_envs.result import Result
 @name_argument
 @answers
 def command(session: Session, /, name: str) -> Result:
-    """Show one environment in detail: what was asked, what is locked, how it was proved."""
+    """Show one environment in detail.
+
+    What was asked, what is locked, how it was proved, and what it takes on disk.
+    """
     from imageai_envs.cli.render import human_size
     from imageai_envs.disk_use import measure
     from imageai_envs.errors import LockFileError

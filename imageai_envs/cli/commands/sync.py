@@ -21,8 +21,9 @@ def command(session: Session, /, name: str, lock: Path | None, **options: Any) -
     from imageai_envs.maintaining import sync
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
-    changes = sync(environment, lock, session.home, session.reporter, how_from(options))
+    how = how_from(options)
+    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+        changes = sync(environment, lock, session.home, session.reporter, how)
     data: dict[str, object] = {"name": environment.name, "changes": [vars(change) for change in changes]}
     if not changes:
         return Result("sync", data, [f"{environment.name} is as locked; nothing to do."])

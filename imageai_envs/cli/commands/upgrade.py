@@ -27,9 +27,10 @@ def command(
     from imageai_envs.request import parse_requirement
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
+    how = how_from(options)
     extras = [parse_requirement(text, "--with") for text in with_]
-    changes = upgrade(environment, packages, extras, session.home, session.reporter, how_from(options))
+    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+        changes = upgrade(environment, packages, extras, session.home, session.reporter, how)
     data: dict[str, object] = {"name": environment.name, "changes": [vars(change) for change in changes]}
     if not changes:
         return Result("upgrade", data, [f"{environment.name}: everything is the newest that its template allows."])
