@@ -60,6 +60,7 @@ def bench(session: nox.Session) -> None:
     """Measure against raw uv and pip in the same run."""
     install(session)
     session.run("python", "benchmarks/create.py", *session.posargs)
+    session.run("python", "benchmarks/maintain.py", *session.posargs)
 
 
 @nox.session

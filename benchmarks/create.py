@@ -9,40 +9,12 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-Run = Callable[[], object]
-
-
-def call(*argv: str | Path, **variables: str) -> None:
-    """Run a command and insist that it works."""
-    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **variables}, check=False)
-    if done.returncode:
-        sys.exit(f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-
-
-def compare(title: str, ours: Run, theirs: Run, rounds: int) -> None:
-    """Time two things in turn and print the ratio of their medians and the range of the paired ratios."""
-    ours(), theirs()  # warm caches for both
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for run, seconds in zip((ours, theirs), times, strict=True):
-            start = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - start)
-    medians = [statistics.median(seconds) for seconds in times]
-    paired = [a / b for a, b in zip(*times, strict=True)]
-    print(
-        f"{title}: {medians[0] / medians[1]:.2f}x  (paired {min(paired):.2f}-{max(paired):.2f}; "
-        f"medians {medians[0]:.2f} s / {medians[1]:.2f} s, {rounds} rounds)",
-        flush=True,
-    )
+from timing import Run, call, compare
 
 
 def main() -> None:

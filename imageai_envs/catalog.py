@@ -138,7 +138,9 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
         return _default(catalog)
     wanted = _parse(request.tensorflow, "--tf")
     minor = f"{wanted.major}.{wanted.minor}"
-    answering = [e for e in catalog.entries if e.template.minor == minor and request.variant in e.template.variants]
+    of_minor = [entry for entry in catalog.entries if entry.template.minor == minor]
+    # Of those without the variant the nearest is taken too: select says then what is missing.
+    answering = [entry for entry in of_minor if request.variant in entry.template.variants] or of_minor
     if answering:
         return min(answering, key=lambda entry: _NEARNESS.index(entry.origin))
     raise _no_tensorflow(request.tensorflow, catalog)
@@ -212,5 +214,7 @@ def _parse(text: str, option: str) -> Version:
         return Version(text)
     except InvalidVersion as error:
         raise RequestError(
-            f"{option} {text!r} is not a version (PEP 440).", hint=f"{option} 2.10", code="bad-version"
+            f"{option} {text!r} is not a version (PEP 440).",
+            hint=f"{option} {'2.1.6' if option == '--imageai' else '2.10'}",
+            code="bad-version",
         ) from error

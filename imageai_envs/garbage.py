@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.disk_use import measure
-from imageai_envs.environment import is_ours
-from imageai_envs.transaction import delete, recover
+from imageai_envs.transaction import LEFTOVER, recover
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imageai_envs.paths import Home
-
-_REST = re.compile(r"\..+\.imageai-env-rest-\d+")
 
 
 @dataclass(frozen=True)
@@ -35,13 +31,10 @@ class Garbage:
 
 
 def find_garbage(home: Home) -> tuple[Garbage, ...]:
-    """Return what may go. Environments that a killed command left half-done are settled on the way."""
+    """Return what may go. Nothing is changed."""
     found: list[tuple[str, Path]] = []
     if home.environments.is_dir():
-        for entry in list(home.environments.iterdir()):
-            if not entry.name.startswith("."):
-                recover(entry, home)
-        found += [("rest", entry) for entry in home.environments.iterdir() if _REST.fullmatch(entry.name)]
+        found += [("rest", entry) for entry in home.environments.iterdir() if LEFTOVER.fullmatch(entry.name)]
     if home.helpers.is_dir():
         found += [("helper", entry) for entry in home.helpers.iterdir()]
     for name in ("virtualenv", "pip-tools", "locks"):
@@ -57,12 +50,13 @@ def _size(path: Path) -> int:
     return measure(path).unshared if path.is_dir() else path.lstat().st_size
 
 
-def collect(items: tuple[Garbage, ...]) -> None:
+def collect(items: tuple[Garbage, ...], home: Home) -> None:
     """Delete. Rests of environments only where they carry our marker; the rest lies under our own cache and logs."""
     for item in items:
         if item.kind == "rest":
-            if is_ours(item.path):
-                delete(item.path)
+            match = LEFTOVER.fullmatch(item.path.name)
+            if match:
+                recover(item.path.with_name(match["name"]), home)
         elif item.path.is_dir() and not item.path.is_symlink():
             shutil.rmtree(item.path)
         else:

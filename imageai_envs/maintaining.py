@@ -146,8 +146,7 @@ def _rebuild(
     if lock and altered:
         log = open_log(home, environment.name, "repair")
         get_engine(_engine(environment, how), home).distrust(altered, home.data, log)
-    recreate(environment, home, reporter, how)
-    left = check(environment)
+    left = check(recreate(environment, home, reporter, how).environment)
     if left:
         raise InstallError(
             f"After rebuilding, something is wrong still: {left[0].evidence}.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.environment import Environment, is_finished, is_ours, read_state, write_atomically
 from imageai_envs.errors import BusyError, RequestError
-from imageai_envs.transaction import is_unsettled, locked, recover
+from imageai_envs.transaction import LEFTOVER, is_unsettled, locked, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def validate_name(name: str) -> str:
 
 def _own_name(entry: str) -> str:
     """Return the environment that a directory of the store belongs to: itself, or the one that it waits for."""
-    match = re.fullmatch(r"\.(?P<name>.+)\.imageai-env-(?:old|rest-\d+)", entry)
+    match = LEFTOVER.fullmatch(entry)
     return match["name"] if match else "" if entry.startswith(".") else entry
 
 

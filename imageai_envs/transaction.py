@@ -8,9 +8,11 @@ old one still waits: :func:`settle` puts it back, at once or by the next command
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from imageai_envs.progress import Reporter
 
 _BUILDING = "building"  # lies in an environment while it is built
+# What stands beside an environment while it is changed, or after a command was killed.
+LEFTOVER = re.compile(r"\.(?P<name>.+)\.imageai-env-(?P<kind>old|new|rest)(?:-[0-9a-f]{8})?")
+_doomed: list[Path] = []  # out of the way, to be deleted by this process
 _WAIT_QUIETLY = 0.5  # seconds before a waiting command says so
 
 
@@ -80,11 +85,14 @@ def is_unsettled(root: Path) -> bool:
 
 
 def _rests(root: Path) -> list[Path]:
-    """Return what a deletion of ``root`` left when it was killed."""
-    try:
-        return [rest for rest in root.parent.glob(f".{glob.escape(root.name)}.imageai-env-rest-*") if is_ours(rest)]
-    except OSError:
-        return []
+    """Return what a killed command left of ``root``: half deleted, or not yet begun."""
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in root.parent.glob(f".{glob.escape(root.name)}.imageai-env-*"):
+            match = LEFTOVER.fullmatch(entry.name)
+            if match and match["kind"] != "old" and is_ours(entry) and entry not in _doomed:
+                found.append(entry)
+    return found
 
 
 def recover(root: Path, home: Home) -> bool:
@@ -112,17 +120,18 @@ def settle(root: Path) -> None:
     old = aside(root)
     if is_ours(old):
         if is_finished(root):
-            delete(old)  # the change had happened; only the sweeping was missing
+            delete(old, of=root)  # the change had happened; only the sweeping was missing
             (root / METADATA / _BUILDING).unlink(missing_ok=True)
-            return
-        if root.exists():
-            delete(root)
-        old.rename(root)
+        else:
+            if root.exists():
+                delete(root)
+            old.rename(root)
     elif is_ours(root) and (root / METADATA / _BUILDING).exists():
         if is_finished(root):
             (root / METADATA / _BUILDING).unlink()
         else:
             delete(root)
+    sweep()
 
 
 @contextmanager
@@ -155,7 +164,7 @@ def replacing(root: Path, *, force: bool) -> Iterator[None]:
             _undo(root, old)
         raise
     if is_ours(old):
-        delete(old)
+        delete(old, of=root)
 
 
 def _begin(root: Path) -> None:
@@ -206,8 +215,12 @@ def check_free(root: Path, *, force: bool) -> None:
         )
 
 
-def delete(root: Path) -> None:
+def delete(root: Path, *, of: Path | None = None) -> None:
     """Delete a directory of ours; anything without our marker is refused.
+
+    ``of`` is the environment that it belongs to, if that is not ``root`` itself.
+
+    It is gone from its name at once; its files go with :func:`sweep`, or with the next command if that is not reached.
 
     Raises:
         RequestError: no marker there.
@@ -216,18 +229,29 @@ def delete(root: Path) -> None:
     if not is_ours(root):
         raise RequestError(f"{root} does not carry the marker of imageai-env; it is left alone.", code="not-ours")
     # Renamed first: a half-deleted directory must never answer to an environment's name.
-    doomed = _beside(root, "rest")
+    doomed = _beside(of or root, "rest")
     root.rename(doomed)
-    _sweep(doomed)
+    _doomed.append(doomed)
+
+
+def sweep() -> None:
+    """Delete what :func:`delete` put out of the way. Called after the answer was given; 20,000 files take a while."""
+    while _doomed:
+        _sweep(_doomed.pop())
 
 
 def _sweep(doomed: Path) -> None:
-    """Delete a directory, its marker last: what a kill leaves of it is still known to be ours."""
-    for entry in doomed.iterdir():
-        if entry.name == METADATA:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    shutil.rmtree(doomed)
+    """Delete a directory, its marker last: what a kill leaves of it is still known to be ours.
+
+    Another process may be at it too; what resists is left to the next command.
+    """
+    with contextlib.suppress(OSError):
+        for entry in doomed.iterdir():
+            if entry.name == METADATA:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        if [entry.name for entry in doomed.iterdir()] == [METADATA]:
+            shutil.rmtree(doomed, ignore_errors=True)

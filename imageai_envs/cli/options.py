@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,6 +52,8 @@ def answers(function: Callable[..., Result]) -> Callable[..., None]:
         with reporting(quiet=quiet, verbose=verbose) as reporter:
             result = function(Session(home(), reporter, as_json), **options)
         show_result(result, as_json=as_json)
+        if "imageai_envs.transaction" in sys.modules:  # otherwise there is nothing to delete
+            sys.modules["imageai_envs.transaction"].sweep()
         if result.exit_code:
             ctx.exit(result.exit_code)
 

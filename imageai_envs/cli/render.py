@@ -41,7 +41,8 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
                 "command": command,
                 "status": "error",
                 "exit_code": error.exit_code,
-                "data": error.data,
+                # A probe's answer has whole tracebacks.
+                "data": json.loads(redact(json.dumps(error.data, default=str))),
                 "errors": [entry],
             }
         )

@@ -15,6 +15,8 @@ from imageai_envs.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.progress import Progress, TaskID
+
     from imageai_envs.progress import Reporter
 
 _UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
@@ -61,44 +63,30 @@ class Plain:
 
 
 class Live(Plain):
-    """A line that moves: the step, the megabytes announced and arrived, the time."""
+    """A line that moves: the step, the megabytes announced and arrived, the time.
+
+    Nothing is drawn before the first step: a command without any (``run``, ``shell``, a question) hands the terminal on
+    as it is, cursor and all.
+    """
 
     def __init__(self, *, verbose: bool = False) -> None:
         super().__init__(verbose=verbose)
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            DownloadColumn(),
-            TimeElapsedColumn(),
-            console=Console(file=sys.stderr),
-            transient=True,
-        )
-        self._task = self._progress.add_task("", total=None)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
         self._text = ""
         self._waiting: dict[str, int] = {}
-
-    def start(self) -> None:
-        """Begin drawing."""
-        self._progress.start()
 
     def stop(self) -> None:
         """Remove the line."""
         self._finish()
-        self._progress.stop()
+        if self._progress:
+            self._progress.stop()
 
     def _say(self, text: str) -> None:
-        self._progress.console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+        if self._progress:
+            self._progress.console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            super()._say(text)
 
     def _finish(self) -> None:
         if self._text:
@@ -110,22 +98,47 @@ class Live(Plain):
         self._finish()
         self._text = redact(text)
         self._waiting.clear()
-        self._progress.remove_task(self._task)  # a reset would keep the megabytes of the step before
+        if self._progress is None:
+            self._progress = _drawing()
+        elif self._task is not None:
+            self._progress.remove_task(self._task)  # a reset would keep the megabytes of the step before
         self._task = self._progress.add_task(self._text, total=None)
 
     def downloading(self, name: str, size: str) -> None:
         """Add the file to what is awaited; pip fetches one at a time, so an earlier one has then arrived."""
+        if self._progress is None or self._task is None:
+            super().downloading(name, size)
+            return
         self._waiting[name] = parse_size(size)
         total = (self._progress.tasks[0].total or 0) + self._waiting[name]
         self._progress.update(self._task, total=total, description=f"{self._text} · {name} {size}")
 
     def downloaded(self, name: str) -> None:
         """Advance by the file's size."""
-        self._progress.update(self._task, advance=self._waiting.pop(name, 0))
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, advance=self._waiting.pop(name, 0))
 
     def fail(self) -> None:
         """Forget the running step: it did not end well, an error follows."""
         self._text = ""
+
+
+def _drawing() -> Progress:
+    """Begin drawing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=Console(file=sys.stderr),
+        transient=True,
+    )
+    progress.start()
+    return progress
 
 
 def parse_size(text: str) -> int:
@@ -145,7 +158,6 @@ def reporting(*, quiet: bool, verbose: bool) -> Iterator[Reporter]:
         yield Plain(quiet=quiet, verbose=verbose)
         return
     reporter = Live()
-    reporter.start()
     try:
         yield reporter
     except BaseException:

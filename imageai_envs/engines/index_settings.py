@@ -24,6 +24,14 @@ _PIP_TO_UV = (
 _UV_SETS_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 
 
+class _PipFile(configparser.RawConfigParser):
+    """One of pip's files, with option names spelt as pip takes them: ``index_url`` and ``--index-url`` too."""
+
+    def optionxform(self, optionstr: str) -> str:
+        """Return the one spelling of an option."""
+        return optionstr.lower().replace("_", "-").removeprefix("--")
+
+
 def pip_setting(option: str) -> str:
     """Return the value of a pip option: its environment variable, else its configuration files, else ``""``."""
     variable = os.environ.get("PIP_" + option.upper().replace("-", "_"))
@@ -31,7 +39,7 @@ def pip_setting(option: str) -> str:
         return variable
     value = ""
     for path in _pip_files():  # later files override earlier ones
-        parser = configparser.RawConfigParser()
+        parser = _PipFile(strict=False)
         try:
             parser.read(path, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError, OSError):

@@ -117,7 +117,10 @@ def test_upgrade_takes_everything_new_and_keeps_the_request(index: Index, templa
     upgraded = tool("lock", "--upgrade", "--engine", engine, *OUT)
     assert upgraded.code == 0, upgraded.err
     assert "  ~ pillow 12.2.0 -> 12.3.0" in upgraded.out.splitlines()
-    gone, come = set(before.splitlines()) - set(text().splitlines()), set(text().splitlines()) - set(before.splitlines())
+    gone, come = (
+        set(before.splitlines()) - set(text().splitlines()),
+        set(text().splitlines()) - set(before.splitlines()),
+    )
     assert [line for line in gone if "==" in line] == ["pillow==12.2.0 \\"]
     assert [line for line in come if "==" in line] == ["pillow==12.3.0 \\"]
 

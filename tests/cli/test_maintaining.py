@@ -111,8 +111,30 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "site-packages deleted": ("site-packages-missing", lambda _r, s: shutil.rmtree(s)),
     "state deleted": ("state-missing", lambda r, _s: (r / ".imageai-env" / "state.json").unlink()),
     "state damaged": ("state-missing", lambda r, _s: replace_file(r / ".imageai-env" / "state.json", "{")),
+    "lib deleted": ("site-packages-missing", lambda r, _s: shutil.rmtree(r / "lib")),
+    "bin deleted": ("python-missing", lambda r, _s: shutil.rmtree(r / "bin")),
+    "RECORD is a directory": ("record-missing", lambda _r, s: _into_directory(s / "gast-0.4.0.dist-info" / "RECORD")),
+    "file became a directory": ("file-missing", lambda _r, s: _into_directory(s / "cv2" / "__init__.py")),
+    "dist-info of another": ("other-version", lambda _r, s: _rename(s, "idna-3.20", "idna-3.10")),
+    "pip deleted": ("file-missing", lambda _r, s: shutil.rmtree(s / "pip")),
+    "half an uninstallation": ("file-missing", lambda _r, s: _empty(s / "scipy-1.15.3.dist-info")),
     "built distribution deleted": ("file-missing", lambda _r, s: shutil.rmtree(s / "keras_resnet")),
 }
+
+
+def _into_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _rename(site: Path, old: str, new: str) -> None:
+    (site / f"{old}.dist-info").rename(site / f"{new}.dist-info")
+
+
+def _empty(info: Path) -> None:
+    for entry in info.iterdir():
+        if entry.name != "RECORD":
+            entry.unlink()
 
 
 def _unexecutable(root: Path) -> None:
@@ -173,6 +195,27 @@ def test_each_engine_repairs(root: Path, engine: str) -> None:
     by_hand(root, site(root))
     assert tool("repair", "x", "--engine", engine).code == 0
     assert findings() == {}
+
+
+def test_run_repairs_when_asked(root: Path) -> None:
+    uninstalled(root, site(root))
+    warned = tool("run", "x", "--", "python", "-c", "print(1)")
+    assert (warned.code, warned.out) == (0, "1\n")
+    assert "imageai-env repair x" in warned.err
+    mended = tool("run", "--repair", "x", "--", "python", "-c", "import scipy; print(2)")
+    assert (mended.code, mended.out) == (0, "2\n")
+    assert findings() == {}
+
+
+def test_no_wait(root: Path) -> None:
+    from imageai_envs.paths import home
+    from imageai_envs.progress import Silent
+    from imageai_envs.transaction import locked
+
+    with locked(root, home(), Silent()):
+        answer = tool("recreate", "x", "--no-wait")
+    assert answer.code == 9
+    assert tool("recreate", "x", "--no-wait", "-q").code == 0
 
 
 def test_list_shows_the_state_and_runs_nothing(root: Path) -> None:
@@ -239,9 +282,9 @@ def test_clone_and_rename(root: Path) -> None:
 
 
 def test_gc(root: Path) -> None:
-    rest = envs() / ".gone.imageai-env-rest-1"
+    rest = envs() / ".gone.imageai-env-rest-0123abcd"
     shutil.copytree(root / ".imageai-env", rest / ".imageai-env")
-    foreign = envs() / ".other.imageai-env-rest-2"
+    foreign = envs() / ".other.imageai-env-rest-4567abcd"
     foreign.mkdir()
     planned = tool("gc", "--dry-run", "--json").json()["data"]
     assert str(rest) in [item["path"] for item in planned["items"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -97,6 +98,10 @@ def _sha256(data: bytes) -> str:
 
 def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one small class
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # a client that was killed
+                super().handle()
+
         protocol_version = "HTTP/1.1"
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name

@@ -10,7 +10,7 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -21,6 +21,9 @@ from imageai_envs.cli.app import COMMANDS, cli
 from imageai_envs.errors import ImageAIEnvError, from_os_error
 from imageai_envs.result import Result
 from tests.support.tool import REPOSITORY, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVELOPE = {"schema", "command", "status", "exit_code", "data", "errors"}
 # As documented: 0 ok, 1 findings or unexpected, 130 interrupted, and one for each class.

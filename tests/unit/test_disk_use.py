@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from imageai_envs.disk_use import Use, measure, measure_together
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def fill(path: Path, size: int) -> Path:

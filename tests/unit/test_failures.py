@@ -287,7 +287,10 @@ def test_the_real_lines_of_a_clash_are_there() -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(UV_PAGE_404, "keras was not found"), (PIP_COMPILE_NO_PACKAGE, "No matching distribution found for no-such-thing")],
+    [
+        (UV_PAGE_404, "keras was not found"),
+        (PIP_COMPILE_NO_PACKAGE, "No matching distribution found for no-such-thing"),
+    ],
     ids=["uv", "pip"],
 )
 def test_what_no_index_has(text: str, words: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,9 @@ from imageai_envs.lockfile import (
     render_pins,
 )
 from imageai_envs.target import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +15,9 @@ from imageai_envs import process
 from imageai_envs.errors import InstallError
 from imageai_envs.process import Log, clean_environment, run
 from tests.support.tool import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +216,12 @@ def test_the_log_has_everything_but_secrets(tmp_path: Path) -> None:
     run(python("print('second')"), log=log)
     text = log.path.read_text(encoding="utf-8")
     assert "hunter2" not in text
-    for words in (f"$ {sys.executable} -c ", "from https://****@127.0.0.1/simple\n", "warning https://****@", "second\n"):
+    for words in (
+        f"$ {sys.executable} -c ",
+        "from https://****@127.0.0.1/simple\n",
+        "warning https://****@",
+        "second\n",
+    ):
         assert words in text
     assert [line for line in text.splitlines() if line.startswith("[exit")] == ["[exit 1]", "[exit 0]"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from imageai_envs.environment import METADATA, State, mark, write_lock, write_state
 from imageai_envs.errors import BusyError, LockFileError, RequestError
@@ -17,6 +19,10 @@ from imageai_envs.request import Request
 from imageai_envs.store import MAX_NAME, Store, looks_like_path, validate_name
 from imageai_envs.target import Target
 from imageai_envs.transaction import aside, locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -177,9 +183,19 @@ def test_what_a_kill_left_is_mended_on_the_way(store: Store, tmp_path: Path) -> 
     assert store.get("two").root == two
 
 
+@contextmanager
+def somebody_else_at(root: Path, home: Home) -> Iterator[None]:
+    """Hold an environment's lock as another process does: with a file descriptor of its own."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with locked(root, home, Silent()):
+        (file,) = home.locks.iterdir()
+    with FileLock(file):
+        yield
+
+
 def test_one_that_is_being_built_cannot_be_used(store: Store) -> None:
     root = store.home.environments / "x"
-    with locked(root, store.home, Silent()):
+    with somebody_else_at(root, store.home):
         build(root, finished=False, building=True)
         with pytest.raises(BusyError, match="building") as caught:
             store.get("x")
@@ -192,7 +208,7 @@ def test_one_that_is_being_built_cannot_be_used(store: Store) -> None:
 def test_one_that_is_done_and_being_swept_can_be_used(store: Store) -> None:
     root = store.home.environments / "x"
     root.parent.mkdir(parents=True)
-    with locked(root, store.home, Silent()):
+    with somebody_else_at(root, store.home):
         build(root, building=True)
         assert store.get("x").state == state("x")
 

@@ -15,8 +15,8 @@ from imageai_envs.result import Result
 def command(session: Session, /, name: str, shell: str | None) -> Result:
     """Open a shell with an environment active.
 
-    Leave it with exit. The environment stays first on PATH whatever the shell's start files do. With --json: tell what would be opened,
-    and open nothing.
+    Leave it with exit. The environment stays first on PATH whatever the shell's start files do. With --json: tell
+    what would be opened, and open nothing.
     """
     from imageai_envs.shells import detect_shell, open_shell
     from imageai_envs.store import Store

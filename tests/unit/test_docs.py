@@ -1,0 +1,292 @@
+"""The documentation says what the code does: generated pages are fresh, lists are complete, links and hints lead on."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shlex
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imageai_envs import running
+from imageai_envs.errors import ImageAIEnvError
+from tests.support.tool import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    import click
+
+DOCS = REPOSITORY / "docs"
+SOURCES = sorted((REPOSITORY / "imageai_envs").rglob("*.py"))
+PAGES = sorted([*DOCS.glob("*.md"), *REPOSITORY.glob("*.md")])
+PROSE = ("imageai-env is ", "imageai-env lock, format")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@cache
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_cli_reference", DOCS / "make_cli_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line[1:-1])] for line in lines]
+
+
+# cli.md
+
+
+def test_the_command_line_reference_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert page("cli.md") == generator().render(), "run: python docs/make_cli_reference.py"
+    monkeypatch.setenv("COLUMNS", "40")
+    assert page("cli.md") == generator().render()
+
+
+# exit-codes.md
+
+
+def error_classes(base: type[ImageAIEnvError] = ImageAIEnvError) -> Iterator[type[ImageAIEnvError]]:
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)
+
+
+def test_every_exit_code_is_listed_with_the_meaning_of_its_class() -> None:
+    listed = {(row[0], row[1]): row[2] for row in rows(page("exit-codes.md"))}
+    classes = [one for one in error_classes() if one.__module__.startswith("imageai_envs.")]
+
+    assert running.CommandNotFoundError in classes
+    for one in classes:
+        sentence = (one.__doc__ or "").splitlines()[0].replace("``", "`")
+        meaning = re.sub(r" \(exit code \d+[^)]*\)", "", sentence)
+        assert listed.get((str(one.exit_code), f"`{one.__name__}`"), "").startswith(meaning)
+    assert {code for code, _ in listed if code.isdecimal()} == {"0", "130", *(str(one.exit_code) for one in classes)}
+
+
+# environment-variables.md
+
+
+def test_every_variable_of_ours_is_listed() -> None:
+    used = {
+        name
+        for path in [*SOURCES, REPOSITORY / "tests" / "conftest.py"]
+        for name in re.findall(r"\b_?IMAGEAI_ENV_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+    }
+
+    assert used == set(re.findall(r"`(_?IMAGEAI_ENV_[A-Z_]+)`", page("environment-variables.md")))
+
+
+# json.md: error codes. They are found in the sources, so that a new one cannot be forgotten.
+
+
+def codes_of(tree: ast.Module) -> Iterator[str]:
+    """Yield every error code of a module: class attributes, ``code=`` of calls, and what these names stand for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "code":
+                    yield from constants(tree, statement.value)
+        elif isinstance(node, ast.Call):
+            if ast.unparse(node.func) == "_Kind":
+                yield from constants(tree, node.args[0])
+            for keyword in node.keywords:
+                if keyword.arg == "code" and ast.unparse(keyword.value) != "kind.code":
+                    yield from constants(tree, keyword.value)
+
+
+def constants(tree: ast.Module, value: ast.expr) -> Iterator[str]:
+    """Yield the strings that an expression may be: a constant, a module's name for one, or a function's answer."""
+    if isinstance(value, ast.Constant):
+        yield str(value.value)
+        return
+    name, found = ast.unparse(value), False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            found = True
+            yield from constants(tree, node.value)
+        elif (
+            isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Call)
+        ):
+            names = [ast.unparse(target) for target in node.targets[0].elts]
+            if name in names:
+                found = True
+                yield from answers(tree, ast.unparse(node.value.func), names.index(name))
+    assert found, f"no constant behind code={name}"
+
+
+def answers(tree: ast.Module, function: str, index: int) -> Iterator[str]:
+    """Yield what a function returns at ``index`` of its tuple."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            for statement in ast.walk(node):
+                if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+                    yield from constants(tree, statement.value.elts[index])
+
+
+def test_every_error_code_is_listed() -> None:
+    used = {code for tree in trees().values() for code in codes_of(tree)}
+    section = page("json.md").partition("\n## Error codes\n")[2]
+    listed = [row[0].strip("`") for row in rows(section) if row[0].startswith("`")]
+
+    assert {"no-avx", "python-unsupported", "network", "drift"} <= used  # each way of finding one finds
+    assert sorted(listed) == sorted(used)
+
+
+def test_the_exit_codes_of_error_codes_are_those_of_their_classes() -> None:
+    section = page("json.md").partition("\n## Error codes\n")[2]
+    listed = {row[0].strip("`"): row[1] for row in rows(section)}
+
+    for one in error_classes():
+        if one.__module__.startswith("imageai_envs."):
+            assert listed[one.code] == str(one.exit_code)
+
+
+def test_every_finding_is_listed() -> None:
+    used = {
+        node.args[0].value
+        for path, tree in trees().items()
+        if path.parent.name == "checks"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
+    }
+    section = page("json.md").partition("\n### Findings\n")[2].partition("\n## ")[0]
+    listed = {name for row in rows(section) for name in re.findall(r"`([a-z-]+)`", row[0])}
+
+    assert listed == used | {"does-not-run"}
+
+
+# Links
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        destination = (path.parent / file) if file else path
+        assert destination.exists(), target
+        if anchor:
+            assert anchor in anchors(destination.read_text(encoding="utf-8")), target
+
+
+# Commands in pages and hints
+
+
+@cache
+def known_commands() -> dict[str, click.Command]:
+    found: dict[str, click.Command] = dict(generator().commands())
+    return found
+
+
+def complaint(line: str) -> str:
+    """Say what is wrong with a line that begins with ``imageai-env``; empty when nothing is."""
+    if line.startswith(PROSE):
+        return ""
+    line = re.split(r" -- |  +|\s#|;| [|>]|\.$|\s\(", line)[0]
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    commands = known_commands()
+    if words[1:2] in ([], ["--version"], ["--help"]) or any(name.split()[1:] == words[1:] for name in commands):
+        return ""
+    named = next((" ".join(words[:count]) for count in (3, 2) if " ".join(words[:count]) in commands), None)
+    if named is None:
+        groups = {name.split()[1] for name in commands if name.count(" ") == 2}
+        return "" if words[1] in groups and len(words) == 2 else f"no such command: {line}"
+    options = {name for p in commands[named].params for name in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
+    unknown = [word for word in words if re.match(r"--?[a-zA-Z]", word) and word.split("=")[0] not in options]
+    return f"{named} has no {', '.join(unknown)}" if unknown else ""
+
+
+def lines_of_pages() -> Iterator[tuple[str, str]]:
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        for _, block in FENCE.findall(text):
+            for line in re.findall(r"^(?:\$ )?(imageai-env .+)$", block, re.MULTILINE):
+                yield path.name, line
+        for line in re.findall(r"`(imageai-env [^`\n]+)`", FENCE.sub("", text)):
+            yield path.name, line
+
+
+def lines_of_hints() -> Iterator[tuple[str, str]]:
+    """Yield what ``hint=``, ``fix=`` and findings tell people to type; a value within stands as ``NAME``."""
+    for path, tree in trees().items():
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if id(node) in docstrings:
+                continue
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(str(v.value) if isinstance(v, ast.Constant) else "NAME" for v in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+            else:
+                continue
+            if "\n" not in text:
+                for line in re.findall(r"\bimageai-env (?:[a-z]+\b.*|--.*)", text):
+                    yield path.name, line
+
+
+def test_commands_in_pages_exist() -> None:
+    found = list(lines_of_pages())
+
+    assert len(found) > 50
+    assert not [(where, wrong) for where, line in found if (wrong := complaint(line))]
+
+
+def test_commands_in_hints_exist() -> None:
+    found = list(lines_of_hints())
+
+    assert len(found) > 30
+    assert not [(where, wrong) for where, line in found if (wrong := complaint(line))]
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    assert complaint("imageai-env doctor")
+    assert complaint("imageai-env create x --offline")
+    assert not complaint("imageai-env create x --tf 2.10 --with 'a<2'")
+
+
+# README and continuous integration
+
+
+def test_continuous_integration_runs_the_command_of_the_readme() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    commands = [line for _, block in FENCE.findall(readme) for line in block.splitlines() if re.search(r"\bnox$", line)]
+
+    assert len(commands) == 1
+    assert commands[0] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_pages_know_no_machine() -> None:
+    for path in PAGES:
+        assert not re.search(r"(?<![\w.])/(?:root|work|tmp/lab)\b", path.read_text(encoding="utf-8")), path.name

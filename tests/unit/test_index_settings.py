@@ -1,0 +1,193 @@
+"""One mirror for both engines, whichever of them was configured; and the engines' own words win."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import uv
+
+from imageai_envs.engines.index_settings import for_pip, for_uv, pip_setting
+from imageai_envs.process import clean_environment
+
+if TYPE_CHECKING:
+    from tests.support.index import Index
+
+MIRROR = "https://mirror.invalid/simple"
+
+
+@pytest.fixture
+def own_files(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let pip's files of the (test's own) home count."""
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", "/nonexistent")
+    return Path.home()
+
+
+def conf(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_nothing_configured() -> None:
+    assert for_uv() == {}
+    assert for_pip() == {}
+    assert pip_setting("index-url") == ""
+
+
+# pip's settings for uv --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PIP_INDEX_URL", MIRROR, {"UV_DEFAULT_INDEX": MIRROR}),
+        (
+            "PIP_EXTRA_INDEX_URL",
+            f"{MIRROR}/a\n{MIRROR}/b",
+            {"UV_INDEX": f"{MIRROR}/a {MIRROR}/b", "UV_INDEX_STRATEGY": "unsafe-best-match"},
+        ),
+        ("PIP_FIND_LINKS", "/srv/a /srv/b", {"UV_FIND_LINKS": "/srv/a,/srv/b"}),
+        ("PIP_TRUSTED_HOST", "mirror.invalid", {"UV_INSECURE_HOST": "mirror.invalid"}),
+        ("PIP_NO_INDEX", "1", {"UV_NO_INDEX": "1"}),
+        ("PIP_CERT", "/etc/ca.pem", {"SSL_CERT_FILE": "/etc/ca.pem"}),
+    ],
+)
+def test_each_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: dict[str, str]) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv(name, value)
+    assert for_uv() == expected
+
+
+@pytest.mark.parametrize("own", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"])
+def test_uvs_own_index_wins(monkeypatch: pytest.MonkeyPatch, own: str) -> None:
+    monkeypatch.setenv(own, "https://uv.invalid/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", MIRROR)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", MIRROR)
+    monkeypatch.setenv("PIP_FIND_LINKS", "/srv/a")
+    assert for_uv() == {"UV_FIND_LINKS": "/srv/a"}
+
+
+def test_a_strategy_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", MIRROR)
+    monkeypatch.setenv("UV_INDEX_STRATEGY", "first-index")
+    assert for_uv()["UV_INDEX_STRATEGY"] == "first-index"
+
+
+# pip's files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf"])
+def test_pips_file(own_files: Path, place: str) -> None:
+    conf(own_files / place, f"[global]\nindex-url = {MIRROR}\n")
+    assert for_uv() == {"UV_DEFAULT_INDEX": MIRROR}
+
+
+def test_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_files: Path) -> None:
+    conf(own_files / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://weaker.invalid/\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(conf(tmp_path / "named.conf", f"[install]\nindex-url = {MIRROR}\n")))
+    assert pip_setting("index-url") == MIRROR
+    monkeypatch.setenv("PIP_INDEX_URL", "https://strongest.invalid/")
+    assert pip_setting("index-url") == "https://strongest.invalid/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[global]\nindex-url = https://weak.invalid/\n[install]\nindex-url = {}\n",
+        "[install]\nindex-url = {}\n[global]\nindex-url = https://weak.invalid/\n",
+        "[global]\nindex_url = {}\n",
+        "[global]\n--index-url = {}\n",
+        "[global]\nINDEX-URL = {}\n",
+    ],
+)
+def test_as_pip_itself_reads_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_files: Path, text: str) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(conf(tmp_path / "pip.conf", text.format(MIRROR))))
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--dry-run", "--retries", "0", "--timeout", "1", "nothing-like-it"],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=False,
+    )
+    assert f"Looking in indexes: {MIRROR}" in done.stdout
+    assert pip_setting("index-url") == MIRROR
+
+
+def test_several_lines_and_percent_signs(own_files: Path) -> None:
+    conf(
+        own_files / ".config" / "pip" / "pip.conf",
+        f"[global]\nextra-index-url =\n    {MIRROR}/a%20b\n    {MIRROR}/c\n",
+    )
+    assert for_uv()["UV_INDEX"] == f"{MIRROR}/a%20b {MIRROR}/c"
+
+
+@pytest.mark.parametrize("text", ["index-url = x\n", "[global\n", "[global]\nindex-url\n", "[a]\nx=1\n[a]\nx=1\n"])
+def test_files_that_pip_would_refuse_are_pips_business(own_files: Path, text: str) -> None:
+    conf(own_files / ".config" / "pip" / "pip.conf", text)
+    assert for_uv() == {}
+
+
+def test_a_file_in_another_encoding(own_files: Path) -> None:
+    path = conf(own_files / ".config" / "pip" / "pip.conf", "")
+    path.write_bytes(b"[global]\nindex-url = \xff\xfe\n")
+    assert for_uv() == {}
+
+
+# uv's settings for pip --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+@pytest.mark.parametrize("value", [MIRROR, f"ours={MIRROR}", f"{MIRROR}?a=b"])
+def test_uvs_index(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert for_pip() == {"PIP_INDEX_URL": value.removeprefix("ours=")}
+
+
+def test_uvs_further_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_INDEX", f"a={MIRROR}/a {MIRROR}/b?c=d")
+    assert for_pip() == {"PIP_EXTRA_INDEX_URL": f"{MIRROR}/a {MIRROR}/b?c=d"}
+
+
+def test_pips_own_index_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", MIRROR)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.invalid/simple")
+    assert for_pip() == {}
+
+
+# The real programs ------------------------------------------------------------------------------------------------
+
+
+def test_real_uv_with_pips_settings(index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    Path("x.in").write_text("six\n", encoding="utf-8")
+    done = subprocess.run(
+        [uv.find_uv_bin(), "pip", "compile", "x.in", "--no-python-downloads", "--python", sys.executable],
+        env=clean_environment(for_uv()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/simple/six/" in index.requests
+
+
+def test_real_pip_with_uvs_settings(index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PIP_INDEX_URL")
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--no-deps", "-d", str(tmp_path / "files"), "six"],
+        env=clean_environment(for_pip()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/simple/six/" in index.requests
+    assert [name.split("-")[0] for name in os.listdir(tmp_path / "files")] == ["six"]

@@ -1,0 +1,197 @@
+"""What a lock depends on, what is resolved beside ImageAI's wrong metadata, and clashes that are seen before."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import uv
+
+from imageai_envs.catalog import Entry, Selection
+from imageai_envs.engines.uv import UvEngine
+from imageai_envs.errors import UnsolvableError
+from imageai_envs.interpreters import Interpreter
+from imageai_envs.lockfile import Pin, parse_lock
+from imageai_envs.locking import LockInputs, check_clashes, compile_lock
+from imageai_envs.process import Log
+from imageai_envs.progress import Silent
+from imageai_envs.target import Target
+from imageai_envs.template import load_template
+from tests.conftest import tiny_template
+
+if TYPE_CHECKING:
+    from tests.support.index import Index
+
+LINUX = Target((3, 10), "linux", "x86_64")
+DROPPED = """
+[[dropped]]
+distribution = "Keras_Preprocessing"
+reason = "nobody imports it"
+source = "a test"
+"""
+
+
+def inputs(*extras: str, text: str | None = None, tensorflow: str = "2.10.1", target: Target = LINUX) -> LockInputs:
+    path = Path("tiny.toml").absolute()
+    path.write_text(tiny_template() if text is None else text, encoding="utf-8")
+    return LockInputs(Selection(Entry(load_template(path), "file"), tensorflow, "cpu"), extras, target)
+
+
+def of_imageai() -> str:
+    """The template with ImageAI's metadata believed."""
+    return tiny_template().replace("replaces-dependencies = true", "replaces-dependencies = false")
+
+
+def ours() -> Interpreter:
+    version = (sys.version_info[0], sys.version_info[1], sys.version_info[2])
+    return Interpreter(Path(sys.executable), version, "CPython", sys.platform, platform.machine(), "running")
+
+
+# The inputs -------------------------------------------------------------------------------------------------------
+
+
+def test_imageai_is_not_resolved_with_the_rest() -> None:
+    one = inputs("six")
+    assert one.requirements[0] == "tensorflow-cpu==2.10.1"
+    assert one.requirements[-1] == "six"
+    assert not any(line.startswith("imageai") for line in one.requirements)
+    assert one.resolution().alone == ("imageai==2.1.6",)
+    assert one.resolution().built == ("keras-resnet",)
+    assert "numpy<1.24" in one.constraints
+
+
+def test_imageai_whose_metadata_counts_is_resolved_with_the_rest() -> None:
+    one = inputs(text=of_imageai())
+    assert "imageai==2.1.6" in one.requirements
+    assert one.resolution().alone == ()
+    assert not one.header("uv 1", frozenset()).replaced
+
+
+def test_preferences_without_what_is_upgraded() -> None:
+    pins = (Pin("six", "1.0", ()), Pin("pillow", "12.2.0", ()))
+    resolution = inputs().resolution(pins, frozenset({"pillow"}))
+    assert [pin.name for pin in resolution.preferences()] == ["six"]
+
+
+def test_the_digest_follows_all_that_is_resolved() -> None:
+    text = tiny_template()
+    variations = [
+        inputs(),
+        inputs("six"),
+        inputs("six", "pandas"),
+        inputs(tensorflow="2.10.0"),
+        inputs(target=Target((3, 9), "linux", "x86_64")),
+        inputs(text=text.replace('"numpy<1.24"', '"numpy<1.25"')),
+        inputs(text=text.replace('version = "2.1.6"', 'version = "2.1.5"')),
+        inputs(text=text + DROPPED),
+        inputs(text=of_imageai()),
+        inputs(text=text.replace('distribution = "keras-resnet"', 'distribution = "keras-resnets"')),
+    ]
+    assert len({one.digest for one in variations}) == len(variations)
+
+
+def test_the_digest_ignores_words() -> None:
+    text = tiny_template()
+    for other in (
+        text.replace("summary = ", 'summary = "x" #'),
+        text.replace('reason = "3.6 and newer', 'reason = "other words: 3.6 and newer'),
+        text.replace("disk-mb = 1391", "disk-mb = 1"),
+        text.replace('name = "tiny"', 'name = "other"'),
+        f"# a comment\n{text}",
+    ):
+        assert other != text
+        assert inputs(text=other).digest == inputs().digest
+
+
+def test_the_header() -> None:
+    header = inputs("six", text=tiny_template() + DROPPED).header("uv 1", frozenset({"six"}))
+    assert (header.template, header.tensorflow, header.imageai, header.variant) == ("tiny", "2.10.1", "2.1.6", "cpu")
+    assert (header.requires, header.dropped, header.replaced) == (("six",), ("keras-preprocessing",), True)
+    assert header.built == ()  # keras-resnet is not among the pins
+    assert inputs().header("uv 1", frozenset({"keras-resnet"})).built == ("keras-resnet",)
+
+
+# Clashes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ("numpy>=2", ("'numpy>=2'", "'numpy<1.24'", "has no attribute 'float'", "source: ")),
+        ("NumPy==1.26.4", ("'numpy<1.24'",)),
+        ("tensorflow_cpu==2.4.0", ("'tensorflow-cpu==2.10.1'",)),
+        ("keras-resnet<0.2", ("'keras-resnet==0.2.0'",)),
+        ("imageai==3.0.3", ("'imageai==2.1.6'",)),
+        ('numpy>=2; python_version >= "3.10"', ("'numpy<1.24'",)),
+    ],
+)
+def test_clashes_are_named_with_their_reason(extra: str, words: tuple[str, ...]) -> None:
+    with pytest.raises(UnsolvableError) as caught:
+        check_clashes(inputs(extra))
+    assert (caught.value.code, caught.value.exit_code) == ("clash", 5)
+    for word in words:
+        assert word in caught.value.message
+    assert "Drop" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "numpy",
+        "numpy>=1.20",
+        "numpy==1.23.5",
+        "pandas>=99",
+        "imageai",
+        "imageai==2.1.6",
+        "keras-resnet==0.2.0",
+        'numpy>=2; python_version < "3.10"',
+        'numpy>=2; sys_platform == "win32"',
+    ],
+)
+def test_what_may_go_together_passes(extra: str) -> None:
+    check_clashes(inputs(extra))
+
+
+# For real ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_dropped_distribution_leaves_no_trace_in_the_pins(index: Index, tmp_path: Path) -> None:
+    engine, log, python = UvEngine(Path(uv.find_uv_bin())), Log(tmp_path / "x.log"), ours()
+    whole = compile_lock(inputs(target=python.target), engine, python, log, Silent())
+    assert whole.pin("keras-preprocessing") is not None
+    dropping = inputs(text=tiny_template() + DROPPED, target=python.target)
+    lock = compile_lock(dropping, engine, python, log, Silent())
+    assert {pin.name for pin in whole.pins} - {pin.name for pin in lock.pins} == {"keras-preprocessing"}
+    assert not any("keras-preprocessing" in pin.via for pin in lock.pins)
+    assert any("keras-preprocessing" in pin.via for pin in whole.pins)
+    assert lock.header.dropped == ("keras-preprocessing",)
+    assert lock.header.engine == engine.describe(python)
+    assert lock.header.inputs == dropping.digest
+    assert parse_lock(lock.render()) == lock
+    assert all(pin.hashes for pin in lock.pins)
+
+
+def test_believed_metadata_of_imageai_cannot_be_solved(index: Index, tmp_path: Path) -> None:
+    # Why it is replaced: ImageAI 2.1.6 pins keras==2.4.3, TensorFlow 2.10 wants keras 2.10.
+    python = ours()
+    one = dataclasses.replace(inputs(text=of_imageai()), target=python.target)
+    with pytest.raises(UnsolvableError, match="keras") as caught:
+        compile_lock(one, UvEngine(Path(uv.find_uv_bin())), python, Log(tmp_path / "x.log"), Silent())
+    assert caught.value.exit_code == 5
+
+
+def test_clashes_cost_no_request(index: Index, tmp_path: Path) -> None:
+    python = ours()
+    with pytest.raises(UnsolvableError):
+        compile_lock(
+            inputs("numpy>=2", target=python.target),
+            UvEngine(Path(uv.find_uv_bin())),
+            python,
+            Log(tmp_path / "x.log"),
+            Silent(),
+        )
+    assert index.requests == []
