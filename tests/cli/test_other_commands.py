@@ -42,6 +42,19 @@ def bash(script: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def piped(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the tool with ``text`` as its standard input, which is no terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "imageai_envs", *words],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def at_a_terminal(answer: str, *words: str) -> tuple[int, str]:
     """Run the tool with a terminal for all three streams, and type ``answer``."""
     master, slave = pty.openpty()
@@ -101,10 +114,10 @@ def test_list(root: Path) -> None:
 
 def test_list_tells_what_is_wrong(root: Path) -> None:
     (root / "bin" / "python").unlink()
-    assert [one["status"] for one in tool("list", "--json").json()["data"]["environments"]] == ["python missing"]
+    assert [one["status"] for one in tool("list", "--json").json()["data"]["environments"]] == ["python-missing"]
     (root / ".imageai-env" / "state.json").write_text("{", encoding="utf-8")
     listed = tool("list", "--json")
-    assert (listed.code, listed.json()["data"]["environments"][0]["status"]) == (0, "unfinished")
+    assert (listed.code, listed.json()["data"]["environments"][0]["status"]) == (0, "state-missing")
 
 
 def test_show(root: Path) -> None:
@@ -147,12 +160,12 @@ def test_activate_in_bash(root: Path) -> None:
 
 
 def test_activate_finds_the_shell_it_is_in(root: Path) -> None:
-    done = bash('eval "$("$1" -m imageai_envs activate x)"; type -t deactivate; echo "$VIRTUAL_ENV"', sys.executable)
-    assert done.stdout.splitlines() == ["function", str(root)], done.stderr
+    done = bash('eval "$("$1" -m imageai_envs activate x)"; declare -F deactivate; echo "$VIRTUAL_ENV"', sys.executable)
+    assert done.stdout.splitlines() == ["deactivate", str(root)], done.stderr
 
 
 def test_activate_of_nothing_activates_nothing() -> None:
-    done = bash('eval "$("$1" -m imageai_envs activate nope --shell bash)"; type -t deactivate', sys.executable)
+    done = bash('eval "$("$1" -m imageai_envs activate nope --shell bash)"; declare -F deactivate', sys.executable)
     assert done.stdout == ""
     assert "error: There is no environment 'nope'" in done.stderr
 
@@ -179,9 +192,8 @@ def test_shell_json_opens_nothing(root: Path) -> None:
 
 
 def test_shell(root: Path) -> None:
-    answer = tool("shell", "x", "--shell", "bash", stdin='echo "in $VIRTUAL_ENV"; exit 7\n')
-    assert answer.code == 7
-    assert f"in {root}" in answer.out
+    done = piped('echo "in $VIRTUAL_ENV"; exit 7\n', "shell", "x", "--shell", "bash")
+    assert (done.returncode, done.stdout) == (7, f"in {root}\n")
 
 
 # run --json -------------------------------------------------------------------------------------------------------
@@ -190,7 +202,7 @@ def test_shell(root: Path) -> None:
 @pytest.mark.parametrize("code", [0, 5])
 def test_run_json(root: Path, code: int) -> None:
     program = f"import sys; print('out of', sys.prefix); sys.exit({code})"
-    answer = tool("run", "x", "--json", "--", "python", "-c", program)
+    answer = tool("run", "--json", "x", "--", "python", "-c", program)
     assert answer.code == code
     envelope = answer.json()
     assert envelope["data"] == {"name": "x", "argv": ["python", "-c", program], "returncode": code}
@@ -208,7 +220,7 @@ def test_json_before_the_name_and_options_of_the_command(root: Path) -> None:
 @pytest.mark.parametrize(("words", "code"), [(("no-such-command",), 127), (("/dev/null",), 126), ((), 2)])
 def test_run_what_cannot_be_run(root: Path, words: tuple[str, ...], code: int) -> None:
     assert tool("run", "x", "--", *words).code == code
-    answer = tool("run", "x", "--json", "--", *words)
+    answer = tool("run", "--json", "x", "--", *words)
     assert (answer.code, answer.json()["status"], answer.json()["exit_code"]) == (code, "error", code)
 
 
@@ -234,9 +246,9 @@ def test_remove_json(root: Path) -> None:
 
 
 def test_remove_without_a_terminal_asks_nobody(root: Path) -> None:
-    answer = tool("remove", "x", stdin="y\n")
-    assert answer.code == 2
-    assert "imageai-env remove x --yes" in answer.err
+    done = piped("y\n", "remove", "x")
+    assert done.returncode == 2
+    assert "imageai-env remove x --yes" in done.stderr
     assert root.exists()
 
 
