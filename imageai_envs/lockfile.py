@@ -234,10 +234,10 @@ def parse_lock(text: str) -> Lock:
         if not pin.hashes:
             raise LockFileError(
                 f"{pin.name}=={pin.version} has no sha256 hash, so its files cannot be trusted.",
-                hint="imageai-env lock --upgrade-package " + pin.name,
+                hint="Delete the file and lock again: imageai-env lock -o FILE, with the options it was made with.",
             )
     if len({pin.name for pin in pins}) != len(pins):
-        raise LockFileError("A distribution is pinned twice.", hint="imageai-env lock")
+        raise LockFileError("A distribution is pinned twice.", hint="Delete the file and lock again.")
     return Lock(_parse_header(fields), pins)
 
 
@@ -247,7 +247,7 @@ def _parse_header(fields: dict[str, list[str]]) -> Header:
         if len(values) != 1 or not values[0]:
             raise LockFileError(
                 f"The header's {key!r} line is {'repeated' if len(values) > 1 else 'missing or empty'}.",
-                hint="imageai-env lock",
+                hint="Delete the file and lock again.",
             )
         return values[0]
 

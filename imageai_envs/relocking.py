@@ -91,7 +91,7 @@ def check_lock(wish: LockWish, home: Home, reporter: Reporter) -> Lock:
     listing = "\n".join(f"  {change}" for change in changes) or "  (the packages stay the same)"
     raise DriftError(
         f"{wish.path} does not match what is asked for any more:\n{listing}",
-        hint=f"imageai-env lock -o {wish.path}",
+        hint=f"imageai-env lock -o {wish.path}   (with the same options)",
         data={"path": str(wish.path), "in_sync": False, "changes": [vars(change) for change in changes]},
     )
 

@@ -64,11 +64,13 @@ def kills(count: int, chance: random.Random) -> Counter[str]:
         start = time.monotonic()
         run(*words)
         durations[words] = time.monotonic() - start
-    for _ in range(count):
+    for seen in ("environment lost", "half-built one called healthy"):
+        result[seen] = 0
+    while result["killed"] < count:
         words = chance.choice(CHANGES)
         child = subprocess.Popen([*TOOL, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            child.wait(timeout=chance.uniform(0, durations[words] * 1.1))
+            child.wait(timeout=chance.uniform(0, durations[words]))
             result["ended before the kill"] += 1
         except subprocess.TimeoutExpired:
             child.kill()

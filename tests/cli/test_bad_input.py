@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,6 +110,7 @@ def test_deep_clash_in_words(index: Index, template: Path, engine: str) -> None:
         (r"^/files/keras-2\.10.*whl$", "altered", "sha256"),
         (r"^/files/keras-2\.10.*whl$", "404", ""),
         (r"^/files/keras-2\.10.*whl$", "reset", ""),
+        (r"^/files/keras-2\.10.*whl$", "slow", ""),
     ],
 )
 def test_a_failing_index(
@@ -119,12 +121,27 @@ def test_a_failing_index(
         "PIP_CACHE_DIR": str(tmp_path / "pip"),
         "PIP_RETRIES": "0",
     }
-    caches["UV_HTTP_RETRIES"] = "0"
+    caches |= {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "1", "PIP_DEFAULT_TIMEOUT": "1"}
     if engine == "pip":  # the helper environment is built while the index is healthy
         assert tool("lock", "--template", "tiny", "--engine", "pip", "-o", "x.txt").code == 0
     index.faults[pattern] = fault
     answer = tool("create", "x", "--template", "tiny", "--engine", engine, **caches)
     assert_error(answer, 6, words, "hint:")
+
+
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_an_index_without_hashes(index: Index, template: Path, tmp_path: Path, engine: str) -> None:
+    """The file itself is hashed then; a lock from which a hash was taken is refused."""
+    index.faults["^/simple/keras/"] = "no hash"
+    locked = tool("lock", "--template", "tiny", "--engine", engine, "-o", "l.txt", UV_CACHE_DIR=str(tmp_path / "uv"))
+    assert locked.code == 0, locked.err
+    lock = Path("l.txt")
+    text = lock.read_text(encoding="utf-8")
+    wheel = next(file for file in index.files_of("keras") if "-2.10" in file.name)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert f"keras==2.10.0 \\\n    --hash=sha256:{digest}\n" in text
+    lock.write_text(text.replace(f" \\\n    --hash=sha256:{digest}", ""), encoding="utf-8")
+    assert_error(tool("create", "x", "--lock", "l.txt"), 3, "keras==2.10.0 has no sha256 hash")
 
 
 @pytest.mark.parametrize("engine", ["uv", "pip"])

@@ -167,31 +167,12 @@ def test_failing_verification_leaves_nothing(index: Index, template: Path, tmp_p
     assert kept.code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_leaves_nothing(index: Index, template: Path, number: signal.Signals) -> None:
+def installing(index: Index, cache: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a `create` and return it while it waits for a download: there is time to end it, on any machine."""
+    index.faults[r"^/files/scipy.*whl$"] = "slow"
     child = subprocess.Popen(
-        [sys.executable, "-m", "imageai_envs", "create", "x", *TINY],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stderr is not None
-    for line in child.stderr:
-        if line.startswith("installing"):
-            break
-    child.send_signal(number)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130
-    assert "Interrupted" in errors
-    assert not list(store().iterdir())
-
-
-def test_after_a_kill_the_next_command_mends(index: Index, template: Path) -> None:
-    assert tool("create", "x", *TINY).code == 0
-    child = subprocess.Popen(
-        [sys.executable, "-m", "imageai_envs", "create", "x", *TINY, "--force"],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        [sys.executable, "-m", "imageai_envs", "create", "x", *TINY, *words],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "UV_CACHE_DIR": str(cache)},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -199,7 +180,23 @@ def test_after_a_kill_the_next_command_mends(index: Index, template: Path) -> No
     assert child.stderr is not None
     for line in child.stderr:
         if line.startswith("installing"):
-            break
+            return child
+    raise AssertionError(f"it ended with {child.wait()}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_nothing(index: Index, template: Path, tmp_path: Path, number: signal.Signals) -> None:
+    child = installing(index, tmp_path / "cold")
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Interrupted" in errors
+    assert not list(store().iterdir())
+
+
+def test_after_a_kill_the_next_command_mends(index: Index, template: Path, tmp_path: Path) -> None:
+    assert tool("create", "x", *TINY).code == 0
+    child = installing(index, tmp_path / "cold", "--force")
     child.kill()
     child.communicate(timeout=60)
     assert tool("run", "x", "--", "python", "-c", "import imageai.Detection").code == 0

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 JSON = "application/vnd.pypi.simple.v1+json"
 _TAMPERED = b"tampered"
-KINDS = ("404", "500", "truncated", "altered", "reset")
+KINDS = ("404", "500", "truncated", "altered", "reset", "slow", "no hash")
+_TOO_LONG = 5  # seconds; clients under test give up after one
 
 
 @dataclass
@@ -116,13 +118,15 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
                 self._send(401, b"who are you?", "text/plain")
                 return
             fault = next((kind for pattern, kind in index.faults.items() if re.search(pattern, self.path)), None)
+            if fault == "slow":
+                time.sleep(_TOO_LONG)
             if fault in ("404", "500"):
                 self._send(int(fault), b"no", "text/plain")
             elif fault == "reset":
                 self.close_connection = True
                 self.connection.close()
             elif self.path.startswith("/simple/"):
-                self._page(self.path.removeprefix("/simple/").strip("/"))
+                self._page(self.path.removeprefix("/simple/").strip("/"), hashes=fault != "no hash")
             else:
                 self._file(self.path.removeprefix("/files/"), fault)
 
@@ -130,7 +134,7 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
             expected = base64.b64encode(f"robot:{password}".encode()).decode()
             return self.headers.get("Authorization") == f"Basic {expected}"
 
-        def _page(self, project: str) -> None:
+        def _page(self, project: str, *, hashes: bool = True) -> None:
             files = index.files_of(project)
             if not files:
                 self._send(404, b"no such project", "text/plain")
@@ -143,7 +147,7 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
                     {
                         "filename": file.name,
                         "url": f"/files/{file.name}",
-                        "hashes": {"sha256": _sha256(file.read_bytes())},
+                        "hashes": {"sha256": _sha256(file.read_bytes())} if hashes else {},
                         "requires-python": requires[1].decode() if requires else None,
                         "core-metadata": {"sha256": _sha256(metadata)} if metadata else False,
                         "size": file.stat().st_size,

@@ -30,7 +30,8 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
                     hint=f"imageai-env remove {name} --yes",
                     code="needs-yes",
                 )
-            click.confirm(f"Remove {environment.name} ({environment.root})?", abort=True, err=True)
+            if not click.confirm(f"Remove {environment.name} ({environment.root})?", err=True):
+                return Result("remove", {"name": environment.name, "removed": False}, ["Nothing was removed."], 1)
         freed = remove(environment, store, session.reporter)
     data: dict[str, object] = {"name": environment.name, "root": str(environment.root), "bytes_freed": freed}
     return Result("remove", data, [f"Removed {environment.name}; {human_size(freed)} freed."])
