@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.lockfile import Lock, render_pins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from imageai_envs.progress import Reporter
@@ -51,6 +51,17 @@ def split_lock(lock: Lock, work: Path, only: frozenset[str] | None = None) -> In
         built=tuple(pin.name for pin in built),
         isolated=lock.pin("setuptools") is None or lock.pin("wheel") is None,
     )
+
+
+def install_commands(files: InstallFiles, common: Sequence[str | Path]) -> list[list[str | Path]]:
+    """Return the installer's command lines, in order: the wheels, then what is built with them."""
+    commands = [[*common, "--only-binary", ":all:", "-r", files.wheels]]
+    if files.sources:
+        build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
+        for name in files.built:
+            build += ["--no-binary", name]
+        commands.append([*common, *build, "-r", files.sources])
+    return commands
 
 
 def follow(line: str, reporter: Reporter) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, split_lock, write_lines
+from imageai_envs.engines.files import follow, install_commands, split_lock, write_lines
 from imageai_envs.engines.helper import helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError
@@ -157,14 +157,10 @@ class PipEngine:
         ]  # fmt: skip
         if only is not None:
             common.append("--force-reinstall")
-        done = self._run([*common, "--only-binary", ":all:", "-r", files.wheels], work, log, reporter)
-        if done.ok and files.sources:
-            build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
-            for name in files.built:
-                build += ["--no-binary", name]
-            done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
-        if not done.ok:
-            raise install_failure(done, log.path)
+        for command in install_commands(files, common):
+            done = self._run(command, work, log, reporter)
+            if not done.ok:
+                raise install_failure(done, log.path)
 
     def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
         """Forget nothing: pip copies files, and checks the hash of what comes from its cache."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, split_lock, write_lines
+from imageai_envs.engines.files import follow, install_commands, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
@@ -119,14 +119,10 @@ class UvEngine:
         ]  # fmt: skip
         if only is not None:
             common.append("--reinstall")
-        done = self._run([*common, "--only-binary", ":all:", "-r", files.wheels], work, log, reporter)
-        if done.ok and files.sources:
-            build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
-            for name in files.built:
-                build += ["--no-binary", name]
-            done = self._run([*common, *build, "-r", files.sources], work, log, reporter)
-        if not done.ok:
-            raise install_failure(done, log.path)
+        for command in install_commands(files, common):
+            done = self._run(command, work, log, reporter)
+            if not done.ok:
+                raise install_failure(done, log.path)
 
     def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
         """Forget cached files (see :class:`~imageai_envs.engines.base.Engine`)."""

@@ -97,7 +97,12 @@ def crowd(count: int, chance: random.Random) -> Counter[str]:
     for _ in range(count):
         name = chance.choice(names)
         change = chance.choice(
-            (("create", name, "--force", *MADE), ("recreate", name, "-q"), ("sync", name, "more.txt", "-q"))
+            (
+                ("create", name, "--force", *MADE),
+                ("recreate", name, "-q"),
+                ("sync", name, "more.txt", "-q"),
+                ("remove", name, "--yes"),
+            )
         )
         children.append(subprocess.Popen([*TOOL, *change], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     for child in children:
@@ -106,9 +111,10 @@ def crowd(count: int, chance: random.Random) -> Counter[str]:
         except subprocess.TimeoutExpired:  # noqa: PERF203 - each child is judged
             child.kill()
             result["deadlocked"] += 1
-    result["corrupted environments"] = sum(not healthy(name) for name in names)
+    there = [name for name in names if (store() / name).exists()]
+    result["corrupted environments"] = sum(not healthy(name) for name in there)
     result["leftovers"] = len(leftovers())
-    for name in names:
+    for name in there:
         run("remove", name, "--yes")
     return result
 
@@ -137,6 +143,13 @@ def full_disk(count: int, place: Path) -> Counter[str]:
             run("list", "--json")
             result["environments lost or broken"] += int(not healthy("x"))
             result["leftovers"] += len(leftovers())
+        subprocess.run(["mount", "-o", "remount,ro", mount], check=True)
+        for words in CHANGES:
+            done = run(*words)
+            result["read-only: refused"] += int(done.returncode == 6)
+            result["read-only: without a clear error"] += int("error: " not in done.stderr)
+        subprocess.run(["mount", "-o", "remount,rw", mount], check=True)
+        result["read-only: environments lost or broken"] = int(not healthy("x"))
     finally:
         os.environ["IMAGEAI_ENV_HOME"] = before
         subprocess.run(["umount", mount], check=True)
@@ -189,7 +202,9 @@ def main() -> int:
         results[f"kill -9 at {arguments.kills} random moments"] = kills(arguments.kills, chance)
         results[f"{arguments.crowd} changes at once on three names"] = crowd(arguments.crowd, chance)
         if os.geteuid() == 0:
-            results[f"a full disk at {arguments.full} points"] = full_disk(arguments.full, Path(directory))
+            results[f"a full disk at {arguments.full} points, then a read-only one"] = full_disk(
+                arguments.full, Path(directory)
+            )
         os.chdir(output.parent)
         index.stop()
     print(json.dumps(results, indent=1))

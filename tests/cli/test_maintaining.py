@@ -177,7 +177,7 @@ def test_a_moved_environment(root: Path) -> None:
     moved = envs() / "y"
     root.rename(moved)
     assert "moved" in findings("y")
-    assert tool("recreate", "y", "-q").code == 0
+    assert tool("repair", "y", "-q").code == 0
     assert findings("y") == {}
 
 
