@@ -39,11 +39,6 @@ class Home:
         return self.data / "locks"
 
     @property
-    def trash(self) -> Path:
-        """Directories on their way out: renamed here first, deleted after the answer."""
-        return self.data / "trash"
-
-    @property
     def logs(self) -> Path:
         """Full logs of every subprocess, a directory per environment."""
         return self.data / "logs"
