@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import tempfile
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
+from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import VerifyError
 from imageai_envs.paths import environment_python
 from imageai_envs.process import Finished, Log, clean_environment, run
@@ -111,13 +109,7 @@ def site_packages(root: Path) -> Path:
 
 def installed(root: Path) -> dict[str, str]:
     """Return the installed distributions of an environment, normalized name to version, from their dist-infos."""
-    found: dict[str, str] = {}
-    for entry in site_packages(root).iterdir():
-        # The directory's name is enough (PEP 376, PEP 427); reading sixty METADATA files takes a tenth of a second.
-        match = re.fullmatch(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.dist-info", entry.name)
-        if match:
-            found[canonicalize_name(match["name"])] = match["version"]
-    return found
+    return {item.name: item.version for item in distributions_in(site_packages(root))}
 
 
 def check_installed(root: Path, lock: Lock) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imageai_envs.checks import files, foreign, interpreter, packages, scripts
-from imageai_envs.checks.finding import Finding
 from imageai_envs.checks.view import View, look_at
+from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
     from imageai_envs.environment import Environment

@@ -9,12 +9,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.finding import Finding
+from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.checks.view import Installed, View
+    from imageai_envs.checks.view import View
+    from imageai_envs.distributions import Distribution
 
 _CHUNK = 1 << 20  # bytes
 _ENOUGH = 3  # files named per distribution
@@ -27,7 +28,7 @@ def inspect(view: View) -> list[Finding]:
         return [finding for findings in answers for finding in findings]
 
 
-def _distribution(view: View, item: Installed) -> list[Finding]:
+def _distribution(view: View, item: Distribution) -> list[Finding]:
     fix = f"imageai-env repair {view.name}"
     if item.path.suffix != ".dist-info":
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.finding import Finding
+from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View
@@ -26,21 +26,17 @@ def inspect(view: View) -> list[Finding]:
                 fix,
             )
         )
-    for item in view.installed:
-        try:
-            installer = (item.path / "INSTALLER").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue
-        if installer == "conda":
-            findings.append(
-                Finding(
-                    "conda-installed",
-                    "error",
-                    item.name,
-                    f"{item.name} {item.version} was installed by conda",
-                    "conda install was run with this environment active or as --prefix.",
-                    fix,
-                    item.name,
-                )
-            )
+    findings += [
+        Finding(
+            "conda-installed",
+            "error",
+            item.name,
+            f"{item.name} {item.version} was installed by conda",
+            "conda install was run with this environment active or as --prefix.",
+            fix,
+            item.name,
+        )
+        for item in view.installed
+        if item.installer == "conda"
+    ]
     return findings

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.finding import Finding
+from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View

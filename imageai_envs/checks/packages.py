@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.finding import Finding
 from imageai_envs.checks.view import SEEDS
+from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
-    from imageai_envs.checks.view import Installed, View
+    from imageai_envs.checks.view import View
+    from imageai_envs.distributions import Distribution
 
 
 def inspect(view: View) -> list[Finding]:
@@ -16,7 +17,7 @@ def inspect(view: View) -> list[Finding]:
     if view.lock is None or view.site is None:
         return []
     fix = f"imageai-env repair {view.name}"
-    have: dict[str, list[Installed]] = {}
+    have: dict[str, list[Distribution]] = {}
     for item in view.installed:
         have.setdefault(item.name, []).append(item)
     findings = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.finding import Finding
+from imageai_envs.finding import Finding
 from imageai_envs.paths import scripts_directory
 
 if TYPE_CHECKING:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
-from imageai_envs.checks.finding import Finding
+from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import LockFileError, VerifyError
+from imageai_envs.finding import Finding
 from imageai_envs.verify import site_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imageai_envs.distributions import Distribution
     from imageai_envs.environment import Environment
     from imageai_envs.lockfile import Lock
 
 # Brought by whoever creates the environment, not by the lock.
 SEEDS = frozenset({"pip", "setuptools", "wheel"})
-_DIST_INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist-info|egg-info)")
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A dist-info directory."""
-
-    name: str
-    version: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -47,7 +36,7 @@ class View:
     environment: Environment
     lock: Lock | None
     site: Path | None
-    installed: tuple[Installed, ...]
+    installed: tuple[Distribution, ...]
     problems: tuple[Finding, ...]
 
     @property
@@ -98,13 +87,4 @@ def look_at(environment: Environment) -> View:
                 f"imageai-env recreate {environment.name}",
             )
         )
-    return View(environment, lock, site, _dist_infos(site) if site else (), tuple(problems))
-
-
-def _dist_infos(site: Path) -> tuple[Installed, ...]:
-    found = []
-    for entry in sorted(site.iterdir()):
-        match = _DIST_INFO.fullmatch(entry.name)
-        if match and entry.is_dir():
-            found.append(Installed(canonicalize_name(match["name"]), match["version"], entry))
-    return tuple(found)
+    return View(environment, lock, site, distributions_in(site) if site else (), tuple(problems))

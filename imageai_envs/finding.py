@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """A result of an inspection.
+    """A result of an inspection (``check``, ``doctor``).
 
     Attributes:
         id: stable identifier, such as ``file-altered``.
@@ -17,6 +17,7 @@ class Finding:
         cause: what usually brings it about, in plain words.
         fix: the command that mends it.
         distribution: the locked distribution to install anew, if that mends it.
+        link: a thread, release or page where the fact is from; empty where it needs none.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Finding:
     cause: str
     fix: str
     distribution: str = ""
+    link: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
