@@ -1,9 +1,9 @@
 """Which CUDA libraries each TensorFlow minor looks for on Linux, where it looks, and which wheel brings them.
 
-Sources. CUDA and cuDNN versions: TensorFlow's table of tested builds (https://www.tensorflow.org/install/source#gpu) and
-``tf.sysconfig.get_build_info()`` of the wheels. Sonames, search path and compute capabilities: the Linux x86_64 wheels
-of the last patch of each minor, run under the dynamic linker's trace and asked for their build info. Minimum drivers:
-NVIDIA's minor-version compatibility
+Sources. CUDA and cuDNN versions: TensorFlow's table of tested builds (https://www.tensorflow.org/install/source#gpu)
+and ``tf.sysconfig.get_build_info()`` of the wheels. Sonames, search path and compute capabilities: the Linux x86_64
+wheels of the last patch of each minor, run under the dynamic linker's trace and asked for their build info. Minimum
+drivers: NVIDIA's minor-version compatibility
 (https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html). No kernel was run on a GPU for it.
 """
 
@@ -31,7 +31,7 @@ class CudaNeeds:
         ptx: compute capability of its intermediate code, which the driver compiles for newer GPUs at first use.
         minimum_driver: Linux driver that CUDA's major needs at least.
         finder: how the libraries of NVIDIA's wheels are found. ``links``: not at all by itself, links to them have to
-            stand in ``site-packages/tensorflow``; ``rpath``: its own search path reaches ``site-packages/nvidia/*/lib``.
+            stand in ``site-packages/tensorflow``; ``rpath``: it searches ``site-packages/nvidia/*/lib`` too.
         xla_flags: XLA finds libdevice and ptxas of NVIDIA's wheel only with
             ``XLA_FLAGS=--xla_gpu_cuda_data_dir=…/nvidia/cuda_nvcc``.
     """
