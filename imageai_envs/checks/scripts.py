@@ -18,7 +18,9 @@ _ENOUGH = 3  # scripts named; more say the same
 def inspect(view: View) -> list[Finding]:
     """Find scripts whose first line names a Python elsewhere."""
     wrong = [
-        (path, python) for path in _files(scripts_directory(view.environment.root)) if (python := _elsewhere(path))
+        (path, python)
+        for path in scripts_in(scripts_directory(view.environment.root))
+        if (python := python_elsewhere(path))
     ]
     if not wrong:
         return []
@@ -35,15 +37,22 @@ def inspect(view: View) -> list[Finding]:
     ]
 
 
-def _files(directory: Path) -> list[Path]:
+def scripts_in(directory: Path) -> list[Path]:
+    """Return the files of a directory of executables, links left out; none when it cannot be read."""
     try:
         return sorted(path for path in directory.iterdir() if path.is_file() and not path.is_symlink())
     except OSError:
         return []
 
 
-def _elsewhere(script: Path) -> str:
+def python_elsewhere(script: Path) -> str:
     """Return the Python that a script starts if it is not in the script's own directory."""
+    program = python_of(script)
+    return "" if program.startswith(f"{script.parent}/") else program
+
+
+def python_of(script: Path) -> str:
+    """Return the Python that a script names in its first line; empty when it names none, or by ``env``."""
     try:
         with script.open("rb") as stream:
             head = stream.read(1024)
@@ -57,6 +66,4 @@ def _elsewhere(script: Path) -> str:
         first = lines[1].removeprefix("'''exec'").strip()  # how pip writes a path that is long or has spaces
     program = first[1:].split('"')[0] if first.startswith('"') else first.split(" ")[0].strip("'")
     name = program.rsplit("/", 1)[-1]
-    if not name.startswith("python"):  # /usr/bin/env, /bin/sh: no matter where they are
-        return ""
-    return "" if program.startswith(f"{script.parent}/") else program
+    return program if name.startswith("python") else ""  # /usr/bin/env, /bin/sh: no matter where they are
