@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LONGEST_HEAD = 1 << 20  # bytes; the longest on the index have some ten thousand
 # The directory's name is enough (PEP 376, PEP 427); reading sixty METADATA files takes a tenth of a second.
 # `.egg-info` is what Debian's packages and old setuptools leave, as a directory or as a file.
 _RECORD = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+?)(?:-py\d(?:\.\d+)?)?\.(?:dist-info|egg-info)")
@@ -54,16 +55,29 @@ class Distribution:
 
     @cached_property
     def metadata(self) -> str:
-        """Return the text of METADATA or PKG-INFO; empty when it cannot be read."""
+        """Return the headers of METADATA or PKG-INFO, without the prose after them; empty when they cannot be read."""
         if self.path.suffix == ".dist-info":
-            return _read(self.path / "METADATA")
-        return _read(self.path / "PKG-INFO") or _read(self.path)
+            return _head(self.path / "METADATA")
+        return _head(self.path / "PKG-INFO") or _head(self.path)
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags of the wheel that it came from (PEP 425), such as ``cp310-cp310-win_amd64``; may be none."""
+        return _fields(_head(self.path / "WHEEL"), "Tag")
 
     @cached_property
     def files(self) -> tuple[str, ...]:
         """Return the paths of its RECORD, relative to :attr:`site`; none where there is no RECORD."""
+        return tuple(self.hashes)
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Return the paths of its RECORD with their hashes as written; none of a RECORD that is no CSV."""
         rows = csv.reader(_read(self.path / "RECORD").splitlines())
-        return tuple(row[0] for row in rows if row)
+        try:
+            return {row[0]: row[1] if len(row) > 1 else "" for row in rows if row}
+        except csv.Error:
+            return {}
 
 
 def distributions_in(site: Path) -> tuple[Distribution, ...]:
@@ -87,7 +101,19 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _fields(metadata: str, name: str) -> tuple[str, ...]:
-    """Return a header's values; the body after the first empty line is prose."""
-    head, prefix = metadata.partition("\n\n")[0], f"{name}: "
-    return tuple(line[len(prefix) :].strip() for line in head.splitlines() if line.startswith(prefix))
+def _head(path: Path) -> str:
+    """Return what stands before the first empty line: the headers. A README of megabytes may follow them."""
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LONGEST_HEAD)
+    except OSError:
+        return ""
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    return text.partition(b"\n\n")[0].decode("utf-8", errors="replace")
+
+
+def _fields(head: str, name: str) -> tuple[str, ...]:
+    """Return a header's values."""
+    prefix = f"{name}: "
+    return tuple(line[len(prefix) :].strip() for line in head.split("\n") if line.startswith(prefix))

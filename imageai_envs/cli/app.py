@@ -27,6 +27,10 @@ COMMANDS = {
     "activate": ("activate", "Print what activates an environment, for eval."),
     "remove": ("remove", "Remove an environment."),
     "check": ("check", "Compare an environment with its lock: Python, distributions, every file's hash, scripts."),
+    "doctor": (
+        "doctor",
+        "Say what is wrong with an environment or Python, made by imageai-env or not, and what mends it.",
+    ),
     "repair": ("repair", "Mend what check finds, and check again."),
     "recreate": ("recreate", "Build an environment anew from its lock; the old one stays until the new one is proved."),
     "sync": (
@@ -38,6 +42,7 @@ COMMANDS = {
     "rename": ("rename", "Give an environment the name NEW: it is built there from its lock, then the old one goes."),
     "diff": ("diff", "Compare two locks or environments by package."),
     "gc": ("gc", "Remove what can be made again: pip-tools helpers, caches, old logs, rests of removed environments."),
+    "rescue": ("rescue", "Make a working environment of a requirements file or a broken environment."),
     "lock": ("lock", "Write or check a lock: every distribution pinned, with hashes."),
     "templates": ("templates", "List, show and validate templates."),
     "python": ("python", "List the Pythons of this machine and what they serve."),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from imageai_envs.distributions import Distribution, distributions_in
 from imageai_envs.errors import InstallError, VerifyError
@@ -139,7 +142,12 @@ class Subject:
     def sites(self) -> tuple[Path, ...]:
         """Return the directories that distributions may lie in; without an answer only what the root shows."""
         if self.facts:
-            return tuple(dict.fromkeys(path for path in self.facts.path if path.is_dir()))
+            # By their real names: in a virtual environment of Fedora lib64 is a link to lib, and both are on the path.
+            found: dict[str, Path] = {}
+            for path in self.facts.path:
+                if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
+                    found.setdefault(os.path.realpath(path), path)
+            return tuple(found.values())
         if self.root:
             try:
                 return (site_packages(self.root),)
@@ -164,6 +172,15 @@ class Subject:
         item = self.winners.get(name)
         return item.version if item else None
 
+    def has(self, name: str, versions: str = "") -> bool:
+        """Tell whether a distribution is installed in one of ``versions`` (PEP 440; empty: any)."""
+        item = self.winners.get(name)
+        return item is not None and within(item.version, versions)
+
+    def has_tensorflow(self, versions: str = "") -> bool:
+        """Tell whether a TensorFlow of any name is installed in one of ``versions``."""
+        return self.tensorflow is not None and within(self.tensorflow.version, versions)
+
     @property
     def tensorflow(self) -> Distribution | None:
         """Return the distribution that brings ``import tensorflow``, whatever its name."""
@@ -172,9 +189,29 @@ class Subject:
 
 TENSORFLOWS = (
     "tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos", "tensorflow-cpu-aws",
-    "tensorflow-rocm", "tf-nightly",
+    "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu",
 )  # fmt: skip
 """Distributions that bring a package ``tensorflow``; on some platforms the first is an empty shell over another."""
+
+
+@cache
+def release(version: str) -> Version | None:
+    """Return a version; None for what is none, as old and damaged metadata has it."""
+    try:
+        return Version(version)
+    except InvalidVersion:
+        return None
+
+
+def within(version: str, versions: str) -> bool:
+    """Tell whether a version is one of ``versions`` (PEP 440; empty: any), pre-releases and local builds included."""
+    parsed = release(version)
+    return not versions or (parsed is not None and _specifiers(versions).contains(parsed, prereleases=True))
+
+
+@cache
+def _specifiers(text: str) -> SpecifierSet:
+    return SpecifierSet(text)
 
 
 def look_at(
@@ -197,6 +234,8 @@ def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Facts | None, st
     script = (package_files("imageai_envs.probes") / "interpreter_facts.py").read_text(encoding="utf-8")
     # Its own variables on purpose: what PYTHONPATH does to it is what we are to find out. Nothing is written.
     variables = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    # `-c` puts the working directory on the path; a json.py that lies there is not to be run.
+    script = f"import sys\nsys.path[:] = [entry for entry in sys.path if entry]\n{script}"
     try:
         done = run([executable, "-c", script], environment=variables, timeout=TIMEOUT)
     except InstallError as error:

@@ -39,8 +39,7 @@ def location(name):
 
 
 def main():
-    """Print one line of JSON."""
-    sys.path[:] = [entry for entry in sys.path if entry]  # `-c` put the working directory there
+    """Print one line of JSON. Who started us has taken the working directory from the path (`-c` puts it there)."""
     try:
         user_site = site.getusersitepackages()
     except Exception:

@@ -1,0 +1,53 @@
+"""The commands that mend what inspections find, for the environment at hand: ours, another's, or none at all."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imageai_envs.diagnose.subject import Subject
+
+# TensorFlow minors with a template (templates/tf*.toml; a test holds this to them). Reading the templates for one
+# sentence would cost more than the whole diagnosis.
+MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10")
+
+
+def fresh(subject: Subject) -> str:
+    """Return the command that makes a clean environment with the TensorFlow that was found, or the nearest one."""
+    found = subject.tensorflow.version if subject.tensorflow else ""
+    minor = ".".join(found.split(".")[:2])
+    return f"imageai-env create myproj --tf {minor if minor in MINORS else MINORS[-1]}"
+
+
+def install(subject: Subject, *requirements: str) -> str:
+    """Return the command that brings distributions to these versions.
+
+    Never into a global installation: there the cure is an environment of its own.
+    """
+    if subject.environment:
+        return f"imageai-env repair {subject.environment.name}"
+    if subject.kind == "global":
+        return fresh(subject)
+    return f"{_pip(subject, 'install')} {' '.join(map(shlex.quote, requirements))}"
+
+
+def uninstall(subject: Subject, *names: str) -> str:
+    """Return the command that removes distributions; from a global installation too, pip knows what it put there."""
+    if subject.environment:
+        return f"imageai-env repair {subject.environment.name}"
+    return f"{_pip(subject, 'uninstall')} {' '.join(names)}"
+
+
+def reinstall(subject: Subject, remove: tuple[str, ...], *requirements: str) -> str:
+    """Return the commands that remove distributions which share files, then install what is to stay."""
+    if subject.environment or subject.kind == "global":
+        return install(subject)
+    return f"{uninstall(subject, *remove)} && {install(subject, *requirements)}"
+
+
+def _pip(subject: Subject, verb: str) -> str:
+    python = shlex.quote(str(subject.executable))
+    if subject.version("pip") is None and subject.facts is not None:  # as uv makes environments
+        return f"uv pip {verb} --python {python}"
+    return f"{python} -m pip {verb}{' -y' if verb == 'uninstall' else ''}"

@@ -1,0 +1,154 @@
+"""What a word means that somebody gives to ``doctor``: a name, a directory, a Python, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageai_envs.diagnose.subject import Subject, look_at
+from imageai_envs.environment import Environment, is_ours, read_state
+from imageai_envs.errors import RequestError
+from imageai_envs.store import MAX_NAME, Store, looks_like_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imageai_envs.paths import Home
+
+_HINT = "imageai-env doctor .venv   (or: imageai-env doctor --python /usr/bin/python3)"
+_INSIDE = (".venv", "venv", "env", ".env")  # where projects keep their environment
+_PYTHONS = ("Scripts/python.exe", "python.exe") if os.name == "nt" else ("bin/python", "bin/python3", "bin/python2")
+
+
+def resolve(
+    home: Home, name_or_path: str | None, python: str | None, environ: Mapping[str, str] | None = None
+) -> Subject:
+    """Return the subject that is meant.
+
+    Args:
+        home: where our environments are.
+        name_or_path: an environment of ours, an environment's directory, a project with one in it, or a Python.
+        python: an executable, by path or as a command of ``PATH``.
+        environ: the variables to look with; default: ours.
+
+    Raises:
+        RequestError: there is no such thing.
+    """
+    variables = dict(os.environ if environ is None else environ)
+    if python is not None:
+        return _executable(_command(python, variables), python, variables)
+    if name_or_path is None:
+        found = users_python(variables)
+        if found is None:
+            raise RequestError(
+                "There is no python and no python3 on PATH, and no environment is active.",
+                hint="imageai-env python list",
+                code="no-such-python",
+            )
+        return _executable(found, str(found), variables)
+    path = Path(name_or_path).expanduser()
+    if not looks_like_path(name_or_path):
+        root = Store(home).root_for(name_or_path) if len(name_or_path) <= MAX_NAME else None
+        if root is not None and is_ours(root):
+            return _directory(root, name_or_path, variables)
+        if not name_or_path.strip() or not os.path.lexists(path):
+            raise _unknown(home, name_or_path)
+    path = path.absolute()
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
+        return _directory(path, name_or_path, variables)
+    return _executable(path, name_or_path, variables)
+
+
+def users_python(environ: Mapping[str, str]) -> Path | None:
+    """Return the Python that a user gets: the active environment's, else the first ``python``, ``python3`` on PATH."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        active = environ.get(variable)
+        if active and (inside := _python_in(Path(active))):
+            return inside
+    for name in ("python", "python3"):
+        found = shutil.which(name, path=environ.get("PATH"))
+        if found:
+            return Path(found).absolute()
+    return None
+
+
+def _python_in(root: Path) -> Path | None:
+    """Return an environment's Python, also one that is only a dead link: that is what is to be diagnosed."""
+    return next((root / name for name in _PYTHONS if os.path.lexists(root / name)), None)
+
+
+def _is_environment(root: Path) -> bool:
+    return os.path.isfile(root / "pyvenv.cfg") or os.path.isdir(root / "conda-meta") or is_ours(root)  # noqa: PTH112, PTH113
+
+
+def _directory(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
+    candidates = [path, *(path / name for name in _INSIDE)]
+    root = next((one for one in candidates if _is_environment(one)), None)
+    if root is None:  # an installation, such as a directory of pyenv's, or an environment without its pyvenv.cfg
+        root = next((one for one in candidates if _python_in(one)), None)
+    if root is None:
+        raise RequestError(
+            f"There is no Python environment in {path}: no pyvenv.cfg, no conda-meta, no bin/python, and none in "
+            f"{', '.join(_INSIDE)} below it.",
+            hint=f"imageai-env create --path {path / '.venv'}",
+            code="no-such-environment",
+        )
+    python = _python_in(root) or root / _PYTHONS[0]
+    if not _is_environment(root):
+        return look_at(python, label=label, environ=environ)
+    return look_at(python, label=label, root=root, environment=_ours(root), environ=environ)
+
+
+def _ours(root: Path) -> Environment | None:
+    if not is_ours(root):
+        return None
+    state = read_state(root)
+    return Environment(state.name if state else root.name, root, state)
+
+
+def _command(python: str, environ: Mapping[str, str]) -> Path:
+    if python.strip() and not looks_like_path(python):
+        found = shutil.which(python, path=environ.get("PATH"))
+        if found:
+            return Path(found).absolute()
+    path = Path(python).expanduser().absolute()
+    if not python.strip() or not os.path.lexists(path):
+        raise RequestError(
+            f"There is no Python {python!r}: neither a file nor a command on PATH.",
+            hint="imageai-env python list",
+            code="no-such-python",
+        )
+    if os.path.isdir(path):  # noqa: PTH112 - as above
+        inside = _python_in(path)
+        if inside is None:
+            raise RequestError(f"There is no Python in {path}.", hint=_HINT, code="no-such-python")
+        return inside
+    return path
+
+
+def _executable(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
+    if path.exists() and not os.access(path, os.X_OK):
+        raise RequestError(
+            f"{path} is not a program, so it is no Python.",
+            hint=f"imageai-env rescue {label}" if path.suffix in (".txt", ".yml", ".yaml") else _HINT,
+            code="no-such-python",
+        )
+    parent = path.parent.parent
+    root = parent if path.parent.name in ("bin", "Scripts") and _is_environment(parent) else None
+    return look_at(path, label=label, root=root, environment=_ours(root) if root else None, environ=environ)
+
+
+def _unknown(home: Home, name: str) -> RequestError:
+    import difflib
+
+    names = [environment.name for environment in Store(home).all()]
+    near = difflib.get_close_matches(name, names, n=1)
+    shown = name if len(name) <= MAX_NAME else f"{name[:20]}…"
+    listing = f" Environments: {', '.join(names)}." if names else ""
+    return RequestError(
+        f"There is neither an environment {shown!r} nor a file or directory of that name.{listing}",
+        hint=f"imageai-env doctor {near[0]}" if near else _HINT,
+        code="no-such-environment",
+    )
