@@ -1,0 +1,43 @@
+"""What distributions are to TensorFlow and ImageAI: which ones decide, and which ones only follow."""
+
+from __future__ import annotations
+
+# Distributions that bring `import tensorflow`; PyPI, and conda's spellings.
+TENSORFLOWS = frozenset({
+    "tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos", "tensorflow-cpu-aws",
+    "tensorflow-aarch64", "tensorflow-rocm", "intel-tensorflow", "intel-tensorflow-avx512", "tf-nightly",
+    "tf-nightly-cpu", "tf-nightly-gpu", "tensorflow-base", "tensorflow-mkl", "tensorflow-eigen",
+})  # fmt: skip
+
+# They have TensorFlow's version or one that its metadata dictates; a pin of one's own can only be wrong.
+FOLLOWERS = frozenset({
+    "keras", "keras-nightly", "tf-keras", "tf-keras-nightly", "tensorflow-estimator", "tf-estimator-nightly",
+    "tensorboard", "tb-nightly", "tensorboard-data-server", "tensorboard-plugin-wit", "keras-preprocessing",
+    "keras-applications", "keras-resnet", "tensorflow-io-gcs-filesystem", "tensorflow-metal",
+})  # fmt: skip
+
+# Required by some TensorFlow from 1.15 to 2.21 or its Keras and TensorBoard, and by hardly anything else.
+TENSORFLOW_ONLY = FOLLOWERS | {
+    "absl-py", "astor", "astunparse", "flatbuffers", "gast", "google-auth-oauthlib", "google-pasta", "libclang",
+    "ml-dtypes", "namex", "opt-einsum", "optree", "termcolor", "tensorboard", "requests-oauthlib",
+}  # fmt: skip
+
+TORCHES = frozenset({"torch", "torchvision", "torchaudio", "pytorch", "pytorch-cuda", "pytorch-mutex"})
+# Each of them brings a package `cv2` and overwrites the others' files (opencv-python's own README, "Installation").
+OPENCVS = frozenset({
+    "opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless",
+})  # fmt: skip
+
+# Part of every environment, or of no index.
+NOT_NEEDED = {
+    "pip": "every environment has its own pip",
+    "pkg-resources": "no such release: Debian's pip lists it by mistake",
+    "distribute": "setuptools replaced it in 2013",
+}
+
+_CUDA_PREFIXES = ("nvidia-cu", "nvidia-nccl", "nvidia-nv", "nvidia-tensorrt", "tensorrt")
+
+
+def is_cuda(name: str) -> bool:
+    """Tell whether a distribution holds libraries of CUDA."""
+    return name.startswith(_CUDA_PREFIXES) or name in ("cudatoolkit", "cudnn", "cuda-toolkit")

@@ -1,0 +1,180 @@
+"""Which lines are requirements of the user, and which ones the template answers, or nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from imageai_envs.lockfile import Pin
+from imageai_envs.rescue.choosing import Choice, Problem
+from imageai_envs.rescue.roles import (
+    FOLLOWERS,
+    NOT_NEEDED,
+    OPENCVS,
+    TENSORFLOW_ONLY,
+    TENSORFLOWS,
+    TORCHES,
+    is_cuda,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from imageai_envs.lockfile import Lock
+    from imageai_envs.rescue.source import Line, Source
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The lines of a source by what becomes of them.
+
+    Attributes:
+        wanted: to be resolved together with the template.
+        aside: all others, by place in the source: why they are not asked for.
+        preferred: versions to keep where they still fit.
+        problems: what the lines do to each other.
+    """
+
+    wanted: tuple[Line, ...]
+    aside: Mapping[int, str]
+    preferred: tuple[Pin, ...]
+    problems: tuple[Problem, ...]
+
+
+def sort_lines(source: Source, choice: Choice) -> Sorted:
+    """Tell the user's own requirements from those that the template answers."""
+    template = choice.selection.template
+    own: set[str] = {canonicalize_name(Requirement(text).name) for text in template.imageai.dependencies}
+    wanted: list[Line] = []
+    aside: dict[int, str] = {}
+    problems: list[Problem] = []
+    seen: dict[str, Line] = {}
+    for number, line in enumerate(source.lines):
+        why = _why_aside(line, source, choice, own)
+        earlier = seen.get(line.name)
+        if not why and earlier is not None and not line.constraint:
+            why = f"{earlier.place or 'another line'} names it already"
+            if _contradict(earlier, line):
+                words = f"it contradicts {earlier.text} in {earlier.place}; pip refuses both."
+                problems.append(Problem(line.place, line.text, words, earlier.text))
+        if line.constraint and not why and line.name not in seen and line.name not in own:
+            why = "a constraint on something that is not asked for"
+        if why:
+            aside[number] = why
+            continue
+        if not line.constraint:
+            seen[line.name] = line
+        wanted.append(_bare(line) if source.complete else line)
+    problems += _opencvs(source) + _torches(source, choice)
+    return Sorted(tuple(wanted), aside, _preferred(source), tuple(problems))
+
+
+def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str:
+    """Return why a line is not one of the user's own requirements; empty when it is."""
+    name, template = line.name, choice.selection.template
+    if line.requirement is None:
+        return line.why_not
+    if name in TENSORFLOWS or name == "imageai":
+        return f"template {template.name} has it"
+    if name in FOLLOWERS:
+        return f"TensorFlow {choice.selection.tensorflow} decides its version"
+    if is_cuda(name):
+        return "the gpu variant brings the CUDA libraries" if choice.selection.variant == "gpu" else "only CUDA uses it"
+    if name in TORCHES and choice.torch:
+        return f"only ImageAI 3 needs PyTorch; ImageAI {template.imageai.version} runs on TensorFlow"
+    if name in NOT_NEEDED:
+        return NOT_NEEDED[name]
+    if name in OPENCVS and "opencv-python" in own and name != "opencv-python":
+        return "opencv-python is the one that ImageAI asks for, and both hold the package cv2"
+    if source.complete and (name in own or _follows(name, source)):
+        return "something else requires it"
+    return ""
+
+
+def _follows(name: str, source: Source) -> bool:
+    """Tell whether an installed distribution is there only because another one requires it."""
+    return name not in source.top if source.top is not None else name in TENSORFLOW_ONLY
+
+
+def _bare(line: Line) -> Line:
+    """Return the line without its version: an installer chose that, so it is preferred, not required."""
+    assert line.requirement is not None  # noqa: S101 - sorted out before
+    extras = f"[{','.join(sorted(line.requirement.extras))}]" if line.requirement.extras else ""
+    return replace(line, requirement=Requirement(f"{line.requirement.name}{extras}"))
+
+
+def _contradict(one: Line, other: Line) -> bool:
+    if one.requirement is None or other.requirement is None:
+        return False
+    if one.requirement.marker is not None or other.requirement.marker is not None:
+        return False
+    return bool((one.requirement.specifier & other.requirement.specifier).is_unsatisfiable())
+
+
+def _preferred(source: Source) -> tuple[Pin, ...]:
+    """Return the versions that are kept where they fit: all of a complete listing, and a file's constraints."""
+    pins = {
+        line.name: Pin(line.name, line.pin, ())
+        for line in reversed(source.lines)
+        if line.pin and (source.complete or line.constraint) and not _never_preferred(line.name)
+    }
+    return tuple(pins[name] for name in sorted(pins))
+
+
+def _never_preferred(name: str) -> bool:
+    return name in TENSORFLOWS or name in FOLLOWERS or is_cuda(name)
+
+
+def _opencvs(source: Source) -> list[Problem]:
+    lines = [line for line in source.lines if line.name in OPENCVS and not line.constraint]
+    if len({line.name for line in lines}) < 2:
+        return []
+    names = ", ".join(dict.fromkeys(line.name for line in lines))
+    other = next(line for line in lines if line.name != lines[0].name)
+    return [
+        Problem(
+            other.place,
+            other.text,
+            f"{names} overwrite each other's files: each of them holds the package cv2.",
+            "opencv-python",
+            "https://github.com/opencv/opencv-python#installation-and-usage",
+        )
+    ]
+
+
+def _torches(source: Source, choice: Choice) -> list[Problem]:
+    line = next((line for line in source.lines if line.name in TORCHES), None)
+    if line is None or not choice.torch or source.complete:
+        return []
+    version = choice.selection.template.imageai.version
+    why = f"PyTorch is what ImageAI 3 runs on; ImageAI {version}, which runs on TensorFlow, does not use it."
+    return [Problem(line.place, line.text, why)]
+
+
+def needed_by_nobody(names: Iterable[str], lock: Lock) -> frozenset[str]:
+    """Return the fewest of ``names`` that bring in all of them, by the lock's own record of who requires whom."""
+    requires: dict[str, set[str]] = {}
+    for pin in lock.pins:
+        for above in pin.via:
+            requires.setdefault(above, set()).add(pin.name)
+    wanted = sorted({name for name in names if lock.pin(name)})
+    kept = set(wanted)
+    roots = {pin.name for pin in lock.pins if not pin.via} - kept
+    for name in wanted:
+        if name in _reached(roots | (kept - {name}), requires):
+            kept.discard(name)
+    return frozenset(kept)
+
+
+def _reached(roots: set[str], requires: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    queue = list(roots)
+    while queue:
+        for below in requires.get(queue.pop(), ()):
+            if below not in found:
+                found.add(below)
+                queue.append(below)
+    return found
