@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs import __version__
+from imageai_envs import __version__, additions
 from imageai_envs.catalog import Selection, select
 from imageai_envs.creators import create_venv, creator_name
 from imageai_envs.engines import get_engine
@@ -308,13 +308,6 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     """
     if plan.interpreter is None:
         raise RequestError("This plan still has to fetch a Python.", code="no-python")
-    if plan.selection.variant == "gpu":
-        raise RequestError(
-            "GPU environments cannot be built by this version yet: TensorFlow would not find the CUDA libraries. "
-            "Their locks can be made: imageai-env lock --gpu.",
-            hint="--cpu",
-            code="gpu-not-yet",
-        )
     interpreter, clock = plan.interpreter, _Clock()
     _warn_about_space(plan, reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
@@ -352,6 +345,8 @@ def _build(
     with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter)
+        variant = plan.selection.template.variants[plan.selection.variant]
+        additions.add(plan.root, variant, lock.header.target, plan.engine, plan.log, reporter)
     with clock.step("verify"):
         return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
 

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from imageai_envs import additions
 from imageai_envs.checks import check, look_at, packages
 from imageai_envs.creating import Created, Wish, execute, find_python, plan_creation
 from imageai_envs.engines import get_engine
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.errors import InstallError, RequestError
+from imageai_envs.hook import DISTRIBUTION as HOOK
 from imageai_envs.lockfile import Change, Lock, compare, read_lock
 from imageai_envs.locking import LockInputs, compile_lock
 from imageai_envs.logs import open_log
@@ -157,7 +159,7 @@ def _rebuild(
 
 
 def _mendable(finding: Finding, lock: Lock) -> bool:
-    if finding.id in ("extra", "conda-meta"):
+    if finding.id in ("extra", "conda-meta", "cuda-links") or finding.distribution == HOOK:
         return True
     return bool(finding.distribution) and lock.pin(finding.distribution) is not None
 
@@ -167,7 +169,8 @@ def _mend(
 ) -> Repaired:
     engine = get_engine(_engine(environment, how), home)
     log = open_log(home, environment.name, "repair")
-    names = frozenset(finding.distribution for finding in findings if finding.distribution)
+    found = frozenset(finding.distribution for finding in findings if finding.distribution)
+    names = found - {HOOK}
     extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
     altered = frozenset(finding.distribution for finding in findings if finding.id == "file-altered")
     removed = sorted(extra)
@@ -176,25 +179,28 @@ def _mend(
             if finding.id == "conda-meta":
                 shutil.rmtree(environment.root / "conda-meta")
                 removed.append("conda-meta")
-        _drop_stale_records(environment, lock, names)
+        _drop_stale_records(environment, lock, found)
         engine.distrust(altered, Path(work), log)
         engine.uninstall(environment.python, extra, Path(work), log)
         if names:
             reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
             engine.install(environment.python, lock, Path(work), log, reporter, only=names)
-    return Repaired(tuple(findings), tuple(sorted(names)), tuple(removed))
+    # Also when nothing but TensorFlow was installed anew: its links went with it.
+    additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
+    mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
+    return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed))
 
 
 def _drop_stale_records(environment: Environment, lock: Lock, names: frozenset[str]) -> None:
     """Remove dist-infos that no installer can use: second copies, and those without a RECORD."""
-    for item in look_at(environment).installed:
-        if item.name not in names:
-            continue
+    left = [item for item in look_at(environment).installed if item.name in names]
+    for item in tuple(left):
         pin = lock.pin(item.name)
-        if not (item.path / "RECORD").is_file() or (pin is not None and pin.version != item.version):
-            copies = [other for other in look_at(environment).installed if other.name == item.name]
-            if len(copies) > 1 or not (item.path / "RECORD").is_file():
-                shutil.rmtree(item.path)
+        unusable = not (item.path / "RECORD").is_file()
+        copies = sum(other.name == item.name for other in left)
+        if unusable or (copies > 1 and pin is not None and pin.version != item.version):
+            shutil.rmtree(item.path)
+            left.remove(item)
 
 
 def sync(environment: Environment, lock: Path | None, home: Home, reporter: Reporter, how: How) -> tuple[Change, ...]:

@@ -85,11 +85,16 @@ class Variant:
         name: ``cpu`` or ``gpu``.
         requirements: PEP 508 requirements; ``{tensorflow}`` stands for the exact TensorFlow version.
         disk_mb: size of the finished environment in MB (10^6 bytes), measured; 0 when unknown.
+        cuda_links: further names for CUDA libraries, when TensorFlow needs links to those of the wheels; None when
+            it finds them by itself (see :mod:`imageai_envs.cuda_links`).
+        hook: the environment gets the runtime hook (see :mod:`imageai_envs.hook`).
     """
 
     name: str
     requirements: tuple[str, ...]
     disk_mb: int
+    cuda_links: dict[str, str] | None = None
+    hook: bool = False
 
 
 @dataclass(frozen=True)
@@ -274,6 +279,8 @@ def _read_variants(table: Table | None, problems: Problems) -> dict[str, Variant
             name,
             _read_requirements(part, "requirements", required=True),
             part.integer("disk-mb", required=False),
+            part.mapping("cuda-links"),
+            part.flag("hook", default=False),
         )
         part.end()
     table.end()

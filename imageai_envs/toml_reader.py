@@ -134,6 +134,16 @@ class Table:
                 self.problems.add(place, f"must be a table, not {_name_kind(value)}")
         return result
 
+    def mapping(self, key: str) -> dict[str, str] | None:
+        """Take a table of strings under keys of any name; None when it is missing."""
+        value = self._take(key, dict, required=False)
+        if value is None:
+            return None
+        for name, text in value.items():
+            if not isinstance(text, str):
+                self.problems.add(f"{self.place(key)}.{name}", f"must be a string, not {_name_kind(text)}")
+        return {name: text for name, text in value.items() if isinstance(text, str)}
+
     def parsed(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
         """Return ``parse(text)``; a ValueError becomes a problem at ``key``."""
         try:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import tempfile
 from dataclasses import dataclass
-from importlib.resources import files as package_files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.cuda_proof import is_proved_here, prove_cuda
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import VerifyError
-from imageai_envs.paths import environment_python
-from imageai_envs.process import Finished, Log, clean_environment, run
+from imageai_envs.probe_runner import run_probe
 from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imageai_envs.lockfile import Lock
+    from imageai_envs.process import Finished, Log
     from imageai_envs.progress import Reporter
 
 LEVELS = ("inference", "imports", "none")
-_MARK = "@@imageai-env@@"
 _TIMEOUT = 900  # seconds; the probe takes 10-20 on two cores, a machine under load more
 
 
@@ -140,45 +138,25 @@ def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> 
     check_installed(root, lock)
     if level == "none":
         return Verification("none", 0.0, {})
+    proof = prove_cuda(root, lock, log, reporter) if is_proved_here(lock) else None
+    if proof:
+        reporter.note(proof.words())
     reporter.step("importing ImageAI" if level == "imports" else "classifying a picture with ImageAI")
-    script = package_files("imageai_envs.probes") / "imageai_probe.py"
-    with tempfile.TemporaryDirectory(prefix="imageai-env-probe-") as directory:
-        # HOME moves too: Keras writes ~/.keras, matplotlib a font cache, and both must not decide whether it works.
-        environment = clean_environment(
-            {
-                "HOME": directory,
-                "USERPROFILE": directory,
-                "MPLCONFIGDIR": directory,
-                "MPLBACKEND": "Agg",
-                "TF_CPP_MIN_LOG_LEVEL": "2",
-                **({"CUDA_VISIBLE_DEVICES": "-1"} if lock.header.variant == "cpu" else {}),
-            }
-        )
-        done = run(
-            [environment_python(root), "-I", str(script), level, directory],
-            environment=environment,
-            cwd=Path(directory),
-            log=log,
-            on_line=lambda line: None if line.startswith(_MARK) else reporter.output(line),
-            timeout=_TIMEOUT,
-        )
-    answer = _read_answer(done)
+    done, answer = run_probe(
+        root,
+        "imageai_probe.py",
+        (level, "{directory}"),
+        log,
+        reporter,
+        timeout=_TIMEOUT,
+        variables={"CUDA_VISIBLE_DEVICES": "-1"} if lock.header.variant == "cpu" else None,
+    )
     if done.ok and answer and answer.get("ok"):
+        if proof:
+            answer["cuda"] = proof.to_json()
         seconds = answer.get("seconds", 0.0)
         return Verification(level, float(seconds) if isinstance(seconds, (int, float)) else 0.0, answer)
     raise _failure(done, answer, log)
-
-
-def _read_answer(done: Finished) -> dict[str, object] | None:
-    for line in reversed(done.stdout.splitlines()):
-        _, mark, text = line.partition(_MARK)
-        if mark:
-            try:
-                answer = json.loads(text)
-            except ValueError:
-                return None
-            return answer if isinstance(answer, dict) else None
-    return None
 
 
 def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> VerifyError:

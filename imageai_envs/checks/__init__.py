@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks import files, foreign, interpreter, packages, scripts
+from imageai_envs.checks import additions, files, foreign, interpreter, packages, scripts
 from imageai_envs.checks.view import View, look_at
 from imageai_envs.finding import Finding
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "View", "check", "check_quickly", "look_at"]
 
-_QUICK = (interpreter.inspect, packages.inspect)
+_QUICK = (interpreter.inspect, packages.inspect, additions.inspect)
 _THOROUGH = (*_QUICK, foreign.inspect, scripts.inspect, files.inspect)
 
 

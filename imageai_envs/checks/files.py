@@ -38,9 +38,10 @@ def _distribution(view: View, item: Distribution) -> list[Finding]:
         cause = "The file was deleted or damaged."
         return [Finding("record-missing", "error", item.name, "its RECORD cannot be read", cause, fix, item.name)]
     missing, altered = [], []
+    links = {f"tensorflow/{name}" for name in view.additions.links}  # looked at as links, see checks.additions
     for row in csv.reader(text.splitlines()):
-        if len(row) < 2 or "__pycache__" in row[0]:  # PEP 376: path, hash, size; compiled files come and go
-            continue
+        if len(row) < 2 or "__pycache__" in row[0] or row[0] in links:
+            continue  # PEP 376: path, hash, size; compiled files come and go
         state = _state(item.path.parent, row[0], row[1])
         if state == "missing":
             missing.append(row[0])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.finding import Finding
+from imageai_envs.venv_files import read_cfg
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View
@@ -30,16 +31,6 @@ def inspect(view: View) -> list[Finding]:
             )
         ]
     return [*_configuration(root, fix)]
-
-
-def read_cfg(root: Path) -> dict[str, str]:
-    """Return the keys of ``pyvenv.cfg`` (PEP 405)."""
-    try:
-        text = (root / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return {key.strip().lower(): value.strip() for key, value in pairs}
 
 
 def _configuration(root: Path, fix: str) -> list[Finding]:

@@ -61,7 +61,7 @@ def inspect(view: View) -> list[Finding]:
                 )
             )
     for name in sorted(have):
-        if view.lock.pin(name) is None and name not in SEEDS:
+        if view.lock.pin(name) is None and name not in SEEDS | view.additions.distributions:
             version = have[name][0].version
             findings.append(
                 Finding(

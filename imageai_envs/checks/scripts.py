@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.finding import Finding
 from imageai_envs.paths import scripts_directory
+from imageai_envs.venv_files import python_elsewhere, scripts_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from imageai_envs.checks.view import View
 
 _ENOUGH = 3  # scripts named; more say the same
@@ -35,35 +34,3 @@ def inspect(view: View) -> list[Finding]:
             f"imageai-env recreate {view.name}",
         )
     ]
-
-
-def scripts_in(directory: Path) -> list[Path]:
-    """Return the files of a directory of executables, links left out; none when it cannot be read."""
-    try:
-        return sorted(path for path in directory.iterdir() if path.is_file() and not path.is_symlink())
-    except OSError:
-        return []
-
-
-def python_elsewhere(script: Path) -> str:
-    """Return the Python that a script starts if it is not in the script's own directory."""
-    program = python_of(script)
-    return "" if program.startswith(f"{script.parent}/") else program
-
-
-def python_of(script: Path) -> str:
-    """Return the Python that a script names in its first line; empty when it names none, or by ``env``."""
-    try:
-        with script.open("rb") as stream:
-            head = stream.read(1024)
-    except OSError:
-        return ""
-    if not head.startswith(b"#!"):
-        return ""
-    lines = head[2:].decode("utf-8", "replace").splitlines()
-    first = lines[0].strip() if lines else ""
-    if first == "/bin/sh" and len(lines) > 1 and lines[1].startswith("'''exec'"):
-        first = lines[1].removeprefix("'''exec'").strip()  # how pip writes a path that is long or has spaces
-    program = first[1:].split('"')[0] if first.startswith('"') else first.split(" ")[0].strip("'")
-    name = program.rsplit("/", 1)[-1]
-    return program if name.startswith("python") else ""  # /usr/bin/env, /bin/sh: no matter where they are

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.additions import read
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import LockFileError, VerifyError
 from imageai_envs.finding import Finding
@@ -13,6 +14,7 @@ from imageai_envs.verify import site_packages
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imageai_envs.additions import Additions
     from imageai_envs.distributions import Distribution
     from imageai_envs.environment import Environment
     from imageai_envs.lockfile import Lock
@@ -30,6 +32,7 @@ class View:
         lock: its lock; None when that is missing or damaged.
         site: its site-packages; None when there is none.
         installed: dist-infos, several of one name possible.
+        additions: what it got beside its lock.
         problems: what reading already told.
     """
 
@@ -37,6 +40,7 @@ class View:
     lock: Lock | None
     site: Path | None
     installed: tuple[Distribution, ...]
+    additions: Additions
     problems: tuple[Finding, ...]
 
     @property
@@ -87,4 +91,6 @@ def look_at(environment: Environment) -> View:
                 f"imageai-env recreate {environment.name}",
             )
         )
-    return View(environment, lock, site, distributions_in(site) if site else (), tuple(problems))
+    return View(
+        environment, lock, site, distributions_in(site) if site else (), read(environment.root), tuple(problems)
+    )

@@ -74,6 +74,15 @@ class Engine(Protocol):
             InstallError: index, network, disk, a hash that does not match, a build that failed.
         """
 
+    def install_wheel(
+        self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter
+    ) -> None:
+        """Install one wheel file of our own; ``requirement`` pins and hashes it. No index is asked.
+
+        Raises:
+            InstallError: disk, or a hash that does not match.
+        """
+
     def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
         """Forget cached files of distributions that were found altered.
 

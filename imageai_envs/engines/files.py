@@ -64,6 +64,14 @@ def install_commands(files: InstallFiles, common: Sequence[str | Path]) -> list[
     return commands
 
 
+def local_wheel(wheel: Path, requirement: str, work: Path) -> list[str | Path]:
+    """Return the installer's options for one wheel file, found beside the index instead of named by its path.
+
+    Named by path it would be recorded as a direct reference (PEP 610) to a file that is gone a second later.
+    """
+    return ["--no-index", "--find-links", wheel.parent, "-r", write_lines(work / "wheel.txt", [requirement])]
+
+
 def follow(line: str, reporter: Reporter) -> None:
     """Pass one output line of an engine on, downloads as such."""
     match = _DOWNLOADING.match(line)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, install_commands, split_lock, write_lines
+from imageai_envs.engines.files import follow, install_commands, local_wheel, split_lock, write_lines
 from imageai_envs.engines.helper import helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError
@@ -161,6 +161,18 @@ class PipEngine:
             done = self._run(command, work, log, reporter)
             if not done.ok:
                 raise install_failure(done, log.path)
+
+    def install_wheel(
+        self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter
+    ) -> None:
+        """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
+        command: list[str | Path] = [
+            python, "-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile",
+            "--force-reinstall", *local_wheel(wheel, requirement, work),
+        ]  # fmt: skip
+        done = self._run(command, work, log, reporter)
+        if not done.ok:
+            raise install_failure(done, log.path)
 
     def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
         """Forget nothing: pip copies files, and checks the hash of what comes from its cache."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, install_commands, split_lock, write_lines
+from imageai_envs.engines.files import follow, install_commands, local_wheel, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
@@ -123,6 +123,18 @@ class UvEngine:
             done = self._run(command, work, log, reporter)
             if not done.ok:
                 raise install_failure(done, log.path)
+
+    def install_wheel(
+        self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter
+    ) -> None:
+        """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
+        command: list[str | Path] = [
+            "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
+            "--reinstall", *local_wheel(wheel, requirement, work),
+        ]  # fmt: skip
+        done = self._run(command, work, log, reporter)
+        if not done.ok:
+            raise install_failure(done, log.path)
 
     def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
         """Forget cached files (see :class:`~imageai_envs.engines.base.Engine`)."""

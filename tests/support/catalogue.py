@@ -7,8 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from tests.support.wheels import Project, write_sdist, write_wheel
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+LIBRARIES = {
+    "cuda_runtime": ("libcudart.so.11.0",),
+    "cublas": ("libcublas.so.11", "libcublasLt.so.11"),
+    "cuda_nvrtc": ("libnvrtc.so.11.2",),
+}
 DATA = Path(__file__).parents[1] / "data" / "metadata.json"
 SDIST_ONLY = ("keras-resnet",)
 # Needed for real: building the sdist without isolation, and the helper environment of pip-tools.
@@ -57,11 +70,32 @@ def projects() -> list[Project]:
     return result
 
 
+def gpu_projects() -> list[Project]:
+    """Return the releases of the gpu variant: TensorFlow under its other name, and libraries that are none.
+
+    Files of the right names stand for the libraries: 3 GB of them are downloaded in ``nox -s gpu`` instead.
+    """
+    template = tomllib.loads((TEMPLATES / "tf2.10.toml").read_text(encoding="utf-8"))
+    lines = [line for line in template["variants"]["gpu"]["requirements"] if line.startswith("nvidia-")]
+    wheels = []
+    for pin in map(Requirement, lines):
+        directory = pin.name.removeprefix("nvidia-").removesuffix("-cu11").replace("-", "_")
+        files = {f"nvidia/{directory}/lib/{name}": name for name in LIBRARIES.get(directory, ())}
+        files[f"nvidia/{directory}/__init__.py"] = ""
+        wheels.append(Project(pin.name, str(pin.specifier).removeprefix("=="), (), None, files))
+    shells = [
+        Project("tensorflow", cpu.version, cpu.requires, cpu.requires_python, cpu.modules)
+        for cpu in projects()
+        if cpu.name == "tensorflow-cpu"
+    ]
+    return [*wheels, *shells]
+
+
 def write_catalogue(directory: Path, cache: Path) -> None:
     """Fill ``directory`` with the files of the index; real wheels are fetched once into ``cache``."""
     # Not on the real index: a release whose requirement clashes with a cap of the template.
     own = [Project("needs-new-numpy", "1.0", ("numpy>=1.26",), None, {"needs_new_numpy/__init__.py": ""})]
-    for project in [*projects(), *own]:
+    for project in [*projects(), *own, *gpu_projects()]:
         (write_sdist if project.name in SDIST_ONLY else write_wheel)(directory, project)
     for file in real_wheels(cache):
         target = directory / file.name

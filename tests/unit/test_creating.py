@@ -12,7 +12,7 @@ import pytest
 
 from imageai_envs.creating import Plan, Wish, execute, plan_creation
 from imageai_envs.environment import State, mark, write_state
-from imageai_envs.errors import ImageAIEnvError, LockFileError, RequestError, UnsolvableError
+from imageai_envs.errors import ImageAIEnvError, LockFileError, UnsolvableError
 from imageai_envs.lockfile import Lock
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
@@ -172,14 +172,6 @@ def test_clashes_are_found_while_planning(home: Home, template: Path) -> None:
 def test_a_python_that_the_template_does_not_run_on(home: Home, template: Path) -> None:
     error = refused(Wish(dataclasses.replace(TINY, python="3.7"), "x", download=False), home)
     assert error.code == "python-unsupported"
-
-
-def test_gpu_environments_are_refused_before_anything_is_touched(home: Home, template: Path) -> None:
-    wish = Wish(dataclasses.replace(TINY, variant="gpu"), "x")
-    with pytest.raises(RequestError) as caught:
-        execute(plan_creation(wish, home, Silent()), home, Silent())
-    assert caught.value.code == "gpu-not-yet"
-    assert not home.environments.exists()
 
 
 # From a lock ------------------------------------------------------------------------------------------------------

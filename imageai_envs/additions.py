@@ -1,0 +1,90 @@
+"""What an environment gets beside its lock: links to CUDA libraries, and the runtime hook. Made, recorded, looked at.
+
+The record lies with the environment (``.imageai-env/additions.json``): ``check`` compares with it without needing
+the template, which may have changed since, and ``repair`` remakes what it names.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageai_envs import hook
+from imageai_envs.cuda_links import make_links, wanted_links
+from imageai_envs.environment import METADATA, write_atomically
+from imageai_envs.paths import environment_python
+from imageai_envs.verify import site_packages
+
+if TYPE_CHECKING:
+    from imageai_envs.engines.base import Engine
+    from imageai_envs.process import Log
+    from imageai_envs.progress import Reporter
+    from imageai_envs.target import Target
+    from imageai_envs.template import Variant
+
+_FILE = "additions.json"
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Additions:
+    """The record.
+
+    Attributes:
+        links: names in ``site-packages/tensorflow/`` to their relative targets.
+        hook: version of the runtime hook; None without one.
+    """
+
+    links: dict[str, str] = field(default_factory=dict)
+    hook: str | None = None
+
+    @property
+    def distributions(self) -> frozenset[str]:
+        """Return the distributions that are installed beside the lock."""
+        return frozenset({hook.DISTRIBUTION} if self.hook else ())
+
+
+def add(root: Path, variant: Variant, target: Target, engine: Engine, log: Log, reporter: Reporter) -> Additions:
+    """Make what ``variant`` wants on ``target`` in the environment at ``root``, and record it.
+
+    Raises:
+        InstallError: the hook could not be installed.
+        OSError: a link or the record cannot be written.
+    """
+    site = site_packages(root)
+    links: dict[str, str] = {}
+    # NVIDIA's wheels, and TensorFlow's search for them, exist on Linux x86_64 only.
+    if variant.cuda_links is not None and (target.platform, target.machine) == ("linux", "x86_64"):
+        links = wanted_links(site, variant.cuda_links)
+        reporter.step(f"linking {len(links)} CUDA libraries to where TensorFlow looks for them")
+    additions = Additions(links, hook.VERSION if variant.hook else None)
+    _write(root, additions)
+    renew(root, additions, engine, log, reporter, hook_too=True)
+    return additions
+
+
+def renew(root: Path, additions: Additions, engine: Engine, log: Log, reporter: Reporter, *, hook_too: bool) -> None:
+    """Make everything that the record names; links that are right stay. The hook only with ``hook_too``."""
+    if additions.links:
+        make_links(site_packages(root), additions.links)
+    if additions.hook and hook_too:
+        with tempfile.TemporaryDirectory(prefix="imageai-env-hook-") as work:
+            wheel = hook.write_wheel(Path(work))
+            engine.install_wheel(environment_python(root), wheel.path, wheel.requirement, Path(work), log, reporter)
+
+
+def read(root: Path) -> Additions:
+    """Return the record of the environment at ``root``; an empty one when there is none, or it is damaged."""
+    try:
+        data = json.loads((root / METADATA / _FILE).read_text(encoding="utf-8"))
+        links = {str(name): str(target) for name, target in data["links"].items() if "/" not in name}
+        return Additions(links, data["hook"] if isinstance(data["hook"], str) else None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Additions()
+
+
+def _write(root: Path, additions: Additions) -> None:
+    write_atomically(root / METADATA / _FILE, json.dumps({"schema": _SCHEMA, **asdict(additions)}, indent=2) + "\n")
