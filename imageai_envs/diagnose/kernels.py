@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 SYSTEM_DIRECTORIES = (Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter"))
 _LIMIT = 1 << 20  # bytes; a kernel.json has a few hundred
 _SPECS = "https://jupyter-client.readthedocs.io/en/stable/kernels.html#kernel-specs"
-# jupyter_client replaces these by the Python that Jupyter itself runs in.
-_JUPYTERS_OWN = re.compile(r"python(\d(\.\d+)?)?(\.exe)?")
 
 
 @dataclass(frozen=True)
@@ -124,9 +121,8 @@ def _files(directory: Path) -> Iterator[Path]:
 def _kernel(subject: Subject, kernel: Kernel) -> list[Finding]:
     python = Path(kernel.python)
     if not python.is_absolute():
-        # `python` is Jupyter's own; other programs are looked for on PATH, where they may be tomorrow.
-        return _shadow(subject, kernel) if not _JUPYTERS_OWN.fullmatch(kernel.python) else []
-    if not os.path.lexists(python) or not os.path.exists(python):  # noqa: PTH110 - Path.exists may raise
+        return []  # `python` is the one that Jupyter itself runs in; others are looked for on PATH
+    if _is_gone(python):
         return [_gone(subject, kernel)]
     if is_subject(subject, python):
         return _ipykernel(subject, kernel)
@@ -146,6 +142,16 @@ def _within(subject: Subject, path: Path) -> bool:
     return prefix is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(prefix))
 
 
+def _is_gone(python: Path) -> bool:
+    try:
+        python.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # somebody else's, which we may not see
+        return False
+    return False
+
+
 def _gone(subject: Subject, kernel: Kernel) -> Finding:
     ours = _within(subject, kernel.file) or _within(subject, Path(kernel.python).parent)
     return Finding(
@@ -161,10 +167,13 @@ def _gone(subject: Subject, kernel: Kernel) -> Finding:
 
 
 def _elsewhere(subject: Subject, kernel: Kernel) -> list[Finding]:
-    named = subject.root is not None and subject.kind != "global" and _names(subject, kernel)
-    if not (named or (subject.root is not None and _within(subject, kernel.file))):
+    root = subject.root
+    if root is None:
         return []
-    why = f"has the name of {subject.root}" if named else f"lies in {subject.root}"
+    named = _names(subject.environment.name if subject.environment else root.name, kernel)
+    if not named and not _within(subject, kernel.file):
+        return []
+    why = f"has the name of {root}" if named else f"lies in {root}"
     return [
         Finding(
             "kernel-elsewhere",
@@ -179,9 +188,7 @@ def _elsewhere(subject: Subject, kernel: Kernel) -> list[Finding]:
     ]
 
 
-def _names(subject: Subject, kernel: Kernel) -> bool:
-    assert subject.root is not None  # noqa: S101 - for the type checker; the caller asked
-    name = subject.environment.name if subject.environment else subject.root.name
+def _names(name: str, kernel: Kernel) -> bool:
     # `.venv`, `env` and `python3` name no environment in particular.
     generic = {"venv", "env", "python", "python3"}
     return name.strip(".").lower() not in generic and name.lower() in (kernel.name.lower(), kernel.display_name.lower())

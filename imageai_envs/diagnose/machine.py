@@ -124,7 +124,7 @@ def _c_library(subject: Subject, facts: Facts, sources: Sources) -> list[Finding
                 f"this system's C library is musl ({sources.musl[0]})",
                 "TensorFlow and NVIDIA publish for glibc only: on Alpine pip finds no version of them.",
                 "use an image with glibc, such as python:3.10-slim",
-                link="https://github.com/tensorflow/tensorflow/issues/27529",
+                link="https://github.com/tensorflow/tensorflow/issues/85371",
             )
         ]
     have = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
