@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,7 +126,8 @@ class Store:
         else:
             root = self.root_for(validate_name(name_or_path))
         if not is_ours(root) and not is_unsettled(root):
-            self.get(name_or_path)  # says that there is none, and what there is
+            with suppress(BusyError):  # begun by another process this very moment: then that is waited for
+                self.get(name_or_path)  # says that there is none, and what there is
         with locked(root, self.home, reporter, wait=wait):
             yield self.get(name_or_path)
 

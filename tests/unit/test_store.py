@@ -18,7 +18,7 @@ from imageai_envs.removing import remove
 from imageai_envs.request import Request
 from imageai_envs.store import MAX_NAME, Store, looks_like_path, validate_name
 from imageai_envs.target import Target
-from imageai_envs.transaction import aside, locked
+from imageai_envs.transaction import aside, is_unsettled, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,6 +191,32 @@ def somebody_else_at(root: Path, home: Home) -> Iterator[None]:
         (file,) = home.locks.iterdir()
     with FileLock(file):
         yield
+
+
+def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was there when ``hold`` looked, and a moment later another process builds it."""
+    root = store.home.environments / "x"
+    root.parent.mkdir(parents=True)
+    begun = []
+    other = somebody_else_at(root, store.home)
+
+    def look_then_be_overtaken(place: Path) -> bool:
+        if begun:
+            return is_unsettled(place)
+        begun.append(place)
+        other.__enter__()
+        build(place, finished=False, building=True)
+        return False
+
+    class Finisher(Silent):
+        def note(self, text: str) -> None:
+            assert "waiting for it" in text
+            write_state(root, state("x"))
+            other.__exit__(None, None, None)
+
+    monkeypatch.setattr("imageai_envs.store.is_unsettled", look_then_be_overtaken)
+    with store.hold("x", Finisher()) as environment:
+        assert environment.state is not None
 
 
 def test_one_that_is_being_built_cannot_be_used(store: Store) -> None:
