@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs import hook
 from imageai_envs.cuda_needs import wheel_of
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.shared_libraries import Libraries, searched
@@ -31,6 +30,7 @@ _CUDNN_ABORTS = {
     "libcuda.so": "https://github.com/TinyLLaVA/TinyLLaVA_Factory/issues/134",
     "libnvrtc.so": "https://github.com/vladmandic/sdnext/issues/539",
 }
+_HOOK = "imageai-envs-hook"  # hook.DISTRIBUTION, whose module brings along what every diagnosis would wait for
 _LIBDEVICE = "nvvm/libdevice/libdevice.10.bc"
 
 
@@ -136,7 +136,7 @@ def _cudnn(subject: Subject, needs: CudaNeeds, where: Places, *, driver: bool) -
             "cudnn-aborts",
             "error" if driver else "warning",
             item.name,
-            f"{item.name} {item.version} ends the program when it does not find {library}, which is not here",
+            f"{item.name} {item.version} ends the program when it finds no {library}; none is here",
             "This release of cuDNN cannot do without a library that newer ones do not need, at the first "
             f"convolution: 'Could not load library … Error: {library}: cannot open shared object file', then 'Aborted'.",
             remedy.install(subject, right),
@@ -234,7 +234,7 @@ def _libdevice(
     subject: Subject, tensorflow: Distribution, needs: CudaNeeds, where: Places, severity: str
 ) -> list[Finding]:
     """Find that XLA would miss ``libdevice``, without which Keras' Adam of TensorFlow 2.11 to 2.13 cannot train."""
-    if not needs.xla_flags or not subject.has_tensorflow(">=2.11") or hook.DISTRIBUTION in subject.winners:
+    if not needs.xla_flags or not subject.has_tensorflow(">=2.11") or _HOOK in subject.winners:
         return []
     flag = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", subject.environ.get("XLA_FLAGS", ""))
     roots = [Path(flag[1])] if flag else []
