@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from imageai_envs.rescue.roles import TENSORFLOWS
+from imageai_envs.rescue.choosing import Problem
+from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.lockfile import Lock
     from imageai_envs.rescue.choosing import Choice
-    from imageai_envs.rescue.fitting import Item
+    from imageai_envs.rescue.fitting import Fit, Item
     from imageai_envs.rescue.sorting import Sorted
     from imageai_envs.rescue.source import Line, Source
 
@@ -151,3 +152,33 @@ def _added(source: Source, choice: Choice, lock: Lock | None, versions: Mapping[
         why = f"{', '.join(above[:3])} needs it" if above and name not in asked else f"template {template.name} has it"
         rows.append(LineChange("", name, "added", "", f"{name}=={version}", why))
     return tuple(rows)
+
+
+def given_way(source: Source, choice: Choice, fit: Fit, told: Iterable[Problem]) -> list[Problem]:
+    """Return what the resolver found impossible: the user's lines, and pins of what TensorFlow decides.
+
+    What an installer had chosen is no wish that could be impossible.
+    """
+    if fit.lock is None:
+        return []
+    known = {(problem.place, problem.requirement) for problem in told}
+    versions = {pin.name: pin.version for pin in fit.lock.pins}
+    found = []
+    for item in fit.items:
+        if item.why and (item.line.place, item.line.text) not in known:
+            near = versions.get(item.name, "") if item.requirement is not None else ""
+            nearest = f"{item.name}=={near}" if near else ""
+            found.append(Problem(item.line.place, item.line.text, item.why, nearest))
+    for line in [] if source.complete else source.lines:
+        version = versions.get(line.name, "")
+        if line.name in FOLLOWERS and line.requirement and not line.requirement.specifier.contains(version or "0"):
+            tensorflow = f"TensorFlow {choice.selection.tensorflow}"
+            why = f"{tensorflow} needs {line.name} {version}." if version else f"{tensorflow} does not use it."
+            found.append(Problem(line.place, line.text, why, f"{line.name}=={version}" if version else ""))
+    return found
+
+
+def in_order(problems: Iterable[Problem], source: Source) -> tuple[Problem, ...]:
+    """Return problems in the order of the lines that they are about, those about no line first."""
+    order = {line.place: number for number, line in enumerate(source.lines) if line.place}
+    return tuple(sorted(problems, key=lambda problem: order.get(problem.place, -1)))

@@ -118,7 +118,7 @@ def choose_template(source: Source, how: How, home: Home) -> Choice:
 def _variant(asked: Iterable[Line]) -> str:
     """Return ``gpu`` when somebody asked for CUDA on TensorFlow's behalf; PyTorch's own CUDA does not count."""
     lines = list(asked)
-    if any(line.name in ("tensorflow-gpu", "tf-nightly-gpu") for line in lines):
+    if any(line.name in ("tensorflow-gpu", "tf-nightly-gpu", "cudnn") for line in lines):
         return "gpu"
     if any("and-cuda" in line.requirement.extras for line in lines if line.requirement):
         return "gpu"

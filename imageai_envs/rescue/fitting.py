@@ -138,8 +138,7 @@ class Fitting:
 
     def _resolve(self, items: list[Item]) -> Lock:
         self.runs += 1
-        extras = tuple(str(item.requirement) for item in items if item.requirement is not None)
-        inputs = LockInputs(self.selection, extras, self.interpreter.target)
+        inputs = LockInputs(self.selection, asked_for(items, self.selection), self.interpreter.target)
         return compile_lock(inputs, self.engine, self.interpreter, self.log, self.reporter, preferred=self.preferred)
 
     def _descend(self, items: list[Item]) -> tuple[list[Item], Lock]:
@@ -220,6 +219,25 @@ class Fitting:
             if not isinstance(answer, UnsolvableError):
                 lock, items = answer, attempt
         return items, lock
+
+
+def asked_for(items: Iterable[Item], selection: Selection) -> tuple[str, ...]:
+    """Return what still has to be asked for: a bare name that the template brings anyway has not."""
+    own = {canonicalize_name(Requirement(text).name) for text in selection.template.imageai.dependencies}
+    standing = ((item.name, item.requirement) for item in items if item.requirement is not None)
+    needed = (one for name, one in standing if one.specifier or one.extras or name not in own)
+    return tuple(dict.fromkeys(map(str, needed)))
+
+
+def settled(fit: Fit) -> list[Problem]:
+    """Return the problems of a search with what was taken in the end as the nearest."""
+    versions = {pin.name: pin.version for pin in fit.lock.pins} if fit.lock else {}
+    names = {(item.line.place, item.line.text): item.name for item in fit.items if item.requirement is not None}
+    result = []
+    for problem in fit.problems:
+        name = names.get((problem.place, problem.requirement), "")
+        result.append(replace(problem, nearest=f"{name}=={versions[name]}") if name in versions else problem)
+    return result
 
 
 def within_template(items: Iterable[Item], selection: Selection, target: Target) -> tuple[list[Item], list[Problem]]:

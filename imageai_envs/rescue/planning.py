@@ -18,9 +18,9 @@ from imageai_envs.lockfile import Lock, is_lock
 from imageai_envs.locking import LockInputs
 from imageai_envs.logs import open_log
 from imageai_envs.request import Request
-from imageai_envs.rescue.changes import LineChange, changes_of
+from imageai_envs.rescue.changes import LineChange, changes_of, given_way, in_order
 from imageai_envs.rescue.choosing import Choice, How, Problem, choose_template
-from imageai_envs.rescue.fitting import Fit, Fitting, Item, within_template
+from imageai_envs.rescue.fitting import Fit, Fitting, Item, asked_for, settled, within_template
 from imageai_envs.rescue.installed import read_distributions, read_environment
 from imageai_envs.rescue.reading import read_source
 from imageai_envs.rescue.sorting import Sorted, needed_by_nobody, sort_lines
@@ -152,7 +152,8 @@ def rescue_source(source: Source, home: Home, reporter: Reporter, how: How | Non
         fitting = Fitting(choice.selection, interpreter, engine, log, reporter, parts.preferred)
         fit = fitting.search(parts.wanted)
     extras, lock = _kept(source, fit, choice.selection, engine, interpreter)
-    problems = (*choice.problems, *([moved] if moved else []), *parts.problems, *fit.problems)
+    found = [*choice.problems, *([moved] if moved else []), *parts.problems, *settled(fit)]
+    problems = in_order([*found, *given_way(source, choice, fit, found)], source)
     request = Request(
         template=how.template,
         tensorflow=choice.selection.tensorflow,
@@ -199,11 +200,8 @@ def _kept(
     source: Source, fit: Fit, selection: Selection, engine: Engine, interpreter: Interpreter | None
 ) -> tuple[tuple[str, ...], Lock | None]:
     """Return the requirements to ask for, and the lock as the answer to just these."""
-    standing = [item.requirement for item in fit.items if item.requirement is not None]
-    if fit.lock is None or interpreter is None:
-        return tuple(dict.fromkeys(str(requirement) for requirement in standing)), None
-    if not source.complete:
-        return tuple(dict.fromkeys(str(requirement) for requirement in standing)), fit.lock
+    if fit.lock is None or interpreter is None or not source.complete:
+        return asked_for(fit.items, selection), fit.lock
     # Of everything installed, only what nobody requires is worth asking for: at the versions just resolved, so that
     # the same pins answer.
     names = needed_by_nobody([item.name for item in fit.items if item.requirement is not None], fit.lock)

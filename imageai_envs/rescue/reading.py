@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from imageai_envs.errors import RequestError
 from imageai_envs.request import MAX_NESTING
 from imageai_envs.rescue.conda import read_conda_export, read_conda_file
-from imageai_envs.rescue.roles import TENSORFLOW_ONLY
+from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -181,7 +187,8 @@ def _checked(requirement: Requirement, text: str, place: str) -> Line:
 
 def _read_sloppy(text: str, place: str) -> Line:
     """Read what people write and pip refuses: ``numpy=1.19``, ``numpy 1.19``, ``pip install numpy``, quotes, commas."""
-    bare = re.sub(r"^[!%$]?\s*(?:python3? -m )?pip3? install\s+", "", text).strip("\"', ")
+    bare = re.sub(r"^[!%$]?\s*(?:python3? -m )?pip3? install\s+(?:-\S+\s+)*", "", text)
+    bare = re.sub(r"\s+--?(?:upgrade|U|user|pre|no-deps)\b", "", bare).strip("\"', ")
     match = re.fullmatch(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:=|\s|v|==\s*v?)\s*(?P<version>\d[\w.]*)", bare)
     try:
         requirement = Requirement(f"{match['name']}=={match['version']}" if match else bare)
@@ -221,9 +228,9 @@ def _read_location(address: str, place: str, name: str, text: str = "") -> Line:
     if parts.scheme == "file" and name and text.startswith(name):
         # What `pip freeze` says of everything that conda installed: a build directory of conda's.
         return Line(place, bare, Requirement(name), "a path on another machine; its version is not known")
-    what = "a directory or repository" if not version else "a file"
-    requirement = None
-    return Line(place, bare, requirement, f"{what} outside the index has no version to lock; {_AFTERWARDS}")
+    if canonicalize_name(name) in {"imageai", *TENSORFLOWS, *FOLLOWERS}:
+        return Line(place, bare, Requirement(name), "taken from the index instead of that place")
+    return Line(place, bare, why_not=f"what lies outside the index has no version to lock; {_AFTERWARDS}")
 
 
 def redact_address(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 _AT_ONCE = 4
 _FILE = re.compile(r"/[A-Za-z0-9_.-]+?-(\d[^-/#\s]*?)(?:-[^/#\s]*\.whl|\.tar\.gz|\.zip)")
-_FAILED = re.compile(r"Retrying|HTTP error [45]\d\d|[45]\d\d (?:Client|Server) Error|Connection ?Error")
+_FAILED = re.compile(r"Retrying|HTTP error (?!404)[45]\d\d|(?!404)[45]\d\d (?:Client|Server) Error|Connection ?Error")
 
 
 @dataclass(frozen=True)
@@ -43,27 +44,30 @@ class Releases:
 
 
 def releases(names: Iterable[str], python: str, log: Log) -> Mapping[str, Releases | None]:
-    """Return, for each name, what the index has for ``python`` (``3.10``); None: it did not answer."""
+    """Return, for each name, what the index has for ``python`` (``3.10``); None: it did not answer, or not for it."""
     wanted = sorted(set(names))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return dict(zip(wanted, pool.map(lambda name: _ask(name, python, log), wanted), strict=True))
 
 
 def _ask(name: str, python: str, log: Log) -> Releases | None:
-    argv = [
-        sys.executable, "-m", "pip", "index", "versions", name, "--pre", "--only-binary", ":all:",
-        "--python-version", python, "--retries", "1", "-v",
-    ]  # fmt: skip
-    try:
-        done = run(argv, environment=clean_environment(for_pip()), log=log, timeout=TIMEOUT)
-    except InstallError:
-        return None
+    # `pip index versions` lists sdists too, whatever it is told. A version that cannot exist makes pip name those that
+    # it could take, and with -vv every file that it could not.
+    with tempfile.TemporaryDirectory(prefix="imageai-env-ask-") as work:
+        argv = [
+            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--python-version", python,
+            "--retries", "1", "-vv", "--dest", work, f"{name}===0+none",
+        ]  # fmt: skip
+        try:
+            done = run(argv, environment=clean_environment(for_pip()), timeout=TIMEOUT)
+        except InstallError:
+            return None
     text = f"{done.stdout}\n{done.stderr}"
-    listed = re.search(r"^\s*Available versions: (.+)$", text, re.MULTILINE)
-    usable = tuple(sorted(filter(None, map(_version, listed[1].split(", "))))) if listed else ()
-    if not listed and ("No matching distribution" not in text or _FAILED.search(text)):
+    listed = re.search(r"satisfies the requirement .*?\(from versions: (.*?)\)", text)
+    log.write(f"$ {name} for Python {python}: {listed[0] if listed else text[-1000:]}\n")
+    if listed is None or (listed[1] == "none" and _FAILED.search(text)):
         return None
-    # What pip skips it names, with -v: "Skipping link: none of the wheel's tags (...) are compatible: <address>".
+    usable = tuple(sorted(filter(None, map(_version, listed[1].split(", ")))))
     named = (_version(match[1]) for match in _FILE.finditer(text))
     return Releases(usable, frozenset(one for one in named if one is not None) - frozenset(usable))
 
