@@ -1,0 +1,192 @@
+"""The full probe and what is made of its answer, without TensorFlow: that it tells the truth where nothing works."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from imageai_envs import proving
+from imageai_envs.errors import VerifyError
+from imageai_envs.process import Log
+from imageai_envs.progress import Silent
+from imageai_envs.proving import FEATURES, prove
+
+PROBES = sorted(path for path in Path(str(files("imageai_envs.probes"))).glob("*.py"))
+EVENT = "@@imageai-env-event@@"
+GOOD = {"ok": True, "seconds": 1.5, "cpu_seconds": 2.5, "error": None, "facts": {"objects": 3}}
+BAD = {
+    "ok": False,
+    "seconds": 0.5,
+    "cpu_seconds": 0.5,
+    "error": {"type": "ValueError", "text": "no http://me:secret@host/", "where": "keras/a.py:1 in b", "shown": "x"},
+    "facts": {"learning_rate_set": 0.001},
+}
+
+
+class Steps(Silent):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.lines: list[str] = []
+
+    def step(self, text: str) -> None:
+        self.steps.append(text)
+
+    def output(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An environment with nothing in it."""
+    place = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    return place
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / "x.log")
+
+
+def event(**value: object) -> str:
+    return EVENT + json.dumps(value)
+
+
+def says(root: Path, *lines: str, end: str = "exit 0") -> None:
+    """Put a program that says these lines where the environment's Python is."""
+    python = root / "bin" / "python"
+    python.unlink()
+    body = "\n".join(lines)
+    python.write_text(f"#!/bin/sh\ncat <<'EOF'\n{body}\nEOF\n{end}\n", encoding="utf-8")
+    python.chmod(0o755)
+
+
+@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.name)
+def test_probes_have_the_syntax_of_python_3_7(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+def test_every_stage_belongs_to_a_feature() -> None:
+    tree = ast.parse((PROBES[0].parent / "imageai_full_probe.py").read_text(encoding="utf-8"))
+    (stages,) = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "STAGES"
+    ]
+    assert isinstance(stages, ast.Tuple)
+    names = [item.elts[0].value for item in stages.elts if isinstance(item, ast.Tuple)]  # type: ignore[attr-defined]
+    known = [stage for feature in FEATURES.values() for stage in feature]
+    assert len(names) == len(set(names)) > 10
+    assert len(known) == len(set(known))
+    assert set(names) <= set(known)
+
+
+def test_an_empty_environment(root: Path, log: Log) -> None:
+    told = Steps()
+    proof = prove(root, log, told)
+    assert not proof.ok
+    assert proof.ended is None
+    assert set(proof.features) == set(FEATURES)
+    assert not any(proof.features.values())
+    errors = {stage.name: stage.error or {} for stage in proof.stages}
+    assert errors["imports"]["text"] == "No module named 'numpy'"
+    assert {error["type"] for error in errors.values()} == {"ModuleNotFoundError", "Skipped"}
+    assert "needs what the stage train_classification makes" in errors["classify_custom"]["text"]
+    assert told.steps[1] == "image classification (MobileNetV2)"
+    assert proof.failures()[0].startswith("imports (modules): ModuleNotFoundError: No module named 'numpy' [")
+    assert str(root) not in json.dumps(proof.to_json())
+
+
+def test_only_some_stages(root: Path, log: Log) -> None:
+    proof = prove(root, log, Silent(), only=("detect_retinanet",), threads=1)
+    assert [stage.name for stage in proof.stages] == ["imports", "detect_retinanet"]
+    assert proof.features == {"imports": False, "object detection": False}
+
+
+def test_a_stage_that_does_not_exist(root: Path, log: Log) -> None:
+    with pytest.raises(VerifyError, match="no such stage: detect_cats") as caught:
+        prove(root, log, Silent(), only=("detect_cats",))
+    assert caught.value.code == "probe-died"
+
+
+def test_features_are_true_when_all_their_stages_are(root: Path, log: Log) -> None:
+    plan = ["imports", "detect_yolov3", "detect_retinanet", "train_detection"]
+    whole = {"versions": {"tensorflow": "2.15.1"}, "peak_rss_mb": 2400, "seconds": 9.5, "cpu_seconds": 12.0}
+    says(
+        root,
+        event(plan=plan),
+        *(line for name in plan[:3] for line in (event(started=name), "noise", event(done=name, answer=GOOD))),
+        "12/12 [=====]" + event(started=plan[3]),
+        event(done=plan[3], answer=BAD),
+        "@@imageai-env@@" + json.dumps(whole),
+    )
+    told = Steps()
+    proof = prove(root, log, told)
+    assert proof.features == {"imports": True, "object detection": True, "detection training": False}
+    assert (proof.seconds, proof.cpu_seconds, proof.peak_rss_mb) == (9.5, 12.0, 2400)
+    assert proof.versions == {"tensorflow": "2.15.1"}
+    assert proof.stages[3].facts == {"learning_rate_set": 0.001}
+    assert proof.failures() == ("detection training (training): ValueError: no http://****@host/ [keras/a.py:1 in b]",)
+    assert told.steps == [
+        "imports (modules)",
+        "object detection (YOLOv3)",
+        "object detection (RetinaNet)",
+        "detection training (training)",
+    ]
+    assert told.lines.count("noise") == 3
+    assert EVENT not in "".join(told.lines)
+    assert not proof.ok
+
+
+def test_what_a_process_proved_before_it_died_stands(root: Path, log: Log) -> None:
+    lines = (
+        event(plan=["imports", "train_detection", "detect_custom"]),
+        event(started="imports"),
+        event(done="imports", answer=GOOD),
+        event(started="train_detection"),
+    )
+    says(root, *lines, end="kill -9 $$")
+    proof = prove(root, log, Silent())
+    assert proof.features == {"imports": True, "detection training": False, "custom detection": False}
+    assert proof.ended is not None
+    assert "memory ran out" in proof.ended
+    assert [(stage.error or {}).get("type") for stage in proof.stages] == [None, "Died", "NotReached"]
+    assert proof.seconds == 1.5
+    assert not proof.ok
+
+
+def test_a_probe_that_takes_too_long(root: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "_TIMEOUT", 2)
+    lines = (event(plan=["imports", "detect_yolov3"]), event(started="imports"), event(done="imports", answer=GOOD))
+    says(root, *lines, end="exec sleep 600")
+    proof = prove(root, log, Silent())
+    assert proof.ended == "it took longer than 2 s"
+    assert proof.features == {"imports": True, "object detection": False}
+
+
+def test_a_probe_that_does_not_begin(root: Path, log: Log) -> None:
+    says(root, end="echo 'no such library' >&2; exit 3")
+    with pytest.raises(VerifyError, match="exit status 3") as caught:
+        prove(root, log, Silent())
+    assert caught.value.code == "probe-died"
+    assert "no such library" in caught.value.message
+    assert str(log.path) in caught.value.message
+
+
+def test_gpus_are_hidden_from_the_cpu_variant_only(root: Path, log: Log) -> None:
+    seen = {}
+    for variant in ("cpu", "gpu"):
+        text = event(plan=["imports"])
+        says(root, text, end='echo "devices=${CUDA_VISIBLE_DEVICES-unset}"; exit 0')
+        told = Steps()
+        prove(root, log, told, variant=variant)
+        seen[variant] = [line for line in told.lines if line.startswith("devices=")]
+    assert seen == {"cpu": ["devices=-1"], "gpu": ["devices=unset"]}
