@@ -136,7 +136,7 @@ def _cudnn(subject: Subject, needs: CudaNeeds, where: Places, *, driver: bool) -
             "cudnn-aborts",
             "error" if driver else "warning",
             item.name,
-            f"{item.name} {item.version} ends the program without {library}, which is not here",
+            f"{item.name} {item.version} ends the program without {library}; none is here",
             "This release of cuDNN cannot do without a library that newer ones do not need, at the first "
             f"convolution: 'Could not load library … Error: {library}: cannot open shared object file', then 'Aborted'.",
             remedy.install(subject, right),
