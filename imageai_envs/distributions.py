@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+_CHUNK = 1 << 13  # bytes; most heads are shorter
 _LONGEST_HEAD = 1 << 20  # bytes; the longest on the index have some ten thousand
 # The directory's name is enough (PEP 376, PEP 427); reading sixty METADATA files takes a tenth of a second.
 # `.egg-info` is what Debian's packages and old setuptools leave, as a directory or as a file.
@@ -82,6 +81,8 @@ class Distribution:
 
 def distributions_in(site: Path) -> tuple[Distribution, ...]:
     """Return the distributions of one directory, several of one name possible; none if it cannot be read."""
+    from packaging.utils import canonicalize_name  # slow to import; a diagnosis does so while its Python starts
+
     found = []
     try:
         entries = sorted(site.iterdir())
@@ -105,11 +106,14 @@ def _head(path: Path) -> str:
     """Return what stands before the first empty line: the headers. A README of megabytes may follow them."""
     try:
         with path.open("rb") as stream:
-            text = stream.read(_LONGEST_HEAD)
+            text = b""
+            while b"\n\n" not in text and len(text) < _LONGEST_HEAD:
+                chunk = stream.read(_CHUNK)
+                if not chunk:
+                    break
+                text = (text + chunk).replace(b"\r\n", b"\n")
     except OSError:
         return ""
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
     return text.partition(b"\n\n")[0].decode("utf-8", errors="replace")
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.lockfile import Lock, read_lock
+from imageai_envs.paths import METADATA as METADATA
 from imageai_envs.paths import environment_python
 from imageai_envs.request import Request
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = 1
-METADATA = ".imageai-env"
 _MARKER = "owner.json"
 _STATE = "state.json"
 _LOCK = "requirements.txt"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 HOME_VARIABLE = "IMAGEAI_ENV_HOME"
 CACHE_VARIABLE = "IMAGEAI_ENV_CACHE"
+METADATA = ".imageai-env"
+"""In an environment: the directory of what we know of it."""
 _APP = "imageai-env"
 
 
@@ -93,3 +95,13 @@ def scripts_directory(root: Path) -> Path:
 def environment_python(root: Path) -> Path:
     """Return the Python executable of the environment at ``root``."""
     return scripts_directory(root) / ("python.exe" if os.name == "nt" else "python")
+
+
+def runs(path: Path) -> bool:
+    """Tell whether ``path`` is a file that may be executed; never raises."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - Path.is_file raises PermissionError
+
+
+def looks_like_path(text: str) -> bool:
+    """Tell whether a NAME argument means a directory: ``./x``, ``.venv``, ``/srv/env``, ``~/env``."""
+    return "/" in text or "\\" in text or text.startswith((".", "~"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.environment import Environment, is_finished, is_ours, read_state, write_atomically
 from imageai_envs.errors import BusyError, RequestError
+from imageai_envs.paths import looks_like_path as looks_like_path
 from imageai_envs.transaction import LEFTOVER, is_unsettled, locked, recover
 
 if TYPE_CHECKING:
@@ -56,11 +57,6 @@ def _own_name(entry: str) -> str:
     """Return the environment that a directory of the store belongs to: itself, or the one that it waits for."""
     match = LEFTOVER.fullmatch(entry)
     return match["name"] if match else "" if entry.startswith(".") else entry
-
-
-def looks_like_path(text: str) -> bool:
-    """Tell whether a NAME argument means a directory: ``./x``, ``.venv``, ``/srv/env``, ``~/env``."""
-    return "/" in text or "\\" in text or text.startswith((".", "~"))
 
 
 @dataclass(frozen=True)

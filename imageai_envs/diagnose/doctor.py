@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks import check_quickly
 from imageai_envs.diagnose import (
     breakers,
     global_installation,
+    gpu,
     kernels,
+    machine,
     managers,
     overlaps,
     pairs,
@@ -37,6 +38,8 @@ INSPECTIONS: tuple[Inspection, ...] = (
     pairs.inspect,
     requirements.inspect,
     global_installation.inspect,
+    gpu.inspect,
+    machine.inspect,
     kernels.inspect,
 )
 
@@ -85,7 +88,9 @@ def diagnose(subject: Subject, inspections: tuple[Inspection, ...] = INSPECTIONS
     """
     findings = _silence(subject)
     if subject.environment:
-        findings += [replace(found) for found in check_quickly(subject.environment)]
+        from imageai_envs.checks import check_quickly
+
+        findings += check_quickly(subject.environment)
     for inspect in inspections:
         findings += _safely(inspect, subject)
     ordered = tuple(_redacted(finding) for finding in _order(_merge(findings)))

@@ -7,11 +7,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.scripts import python_of
 from imageai_envs.diagnose import pyenv_shims
 from imageai_envs.finding import Finding
-from imageai_envs.interpreters.places import runs
-from imageai_envs.paths import scripts_directory
+from imageai_envs.paths import runs, scripts_directory
+from imageai_envs.venv_files import python_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

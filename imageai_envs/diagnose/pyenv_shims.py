@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.interpreters.places import runs
+from imageai_envs.paths import runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.interpreter import read_cfg
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import MODULES, PIPELINE, PURPOSE
 from imageai_envs.finding import Finding
+from imageai_envs.venv_files import read_cfg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

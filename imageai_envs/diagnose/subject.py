@@ -6,20 +6,18 @@ import json
 import os
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from imageai_envs.distributions import Distribution, distributions_in
 from imageai_envs.errors import InstallError, VerifyError
 from imageai_envs.process import run
-from imageai_envs.verify import site_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
 
     from imageai_envs.environment import Environment
 
@@ -27,6 +25,7 @@ TIMEOUT = 20.0
 """Seconds that the interpreter may take to answer."""
 
 _MARK = "@@imageai-env@@"
+_PROBE = Path(__file__).parents[1] / "probes" / "interpreter_facts.py"
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,8 @@ class Subject:
                     found.setdefault(os.path.realpath(path), path)
             return tuple(found.values())
         if self.root:
+            from imageai_envs.verify import site_packages  # what it brings along would slow down every diagnosis
+
             try:
                 return (site_packages(self.root),)
             except VerifyError:
@@ -197,6 +198,8 @@ TENSORFLOWS = (
 @cache
 def release(version: str) -> Version | None:
     """Return a version; None for what is none, as old and damaged metadata has it."""
+    from packaging.version import InvalidVersion, Version
+
     try:
         return Version(version)
     except InvalidVersion:
@@ -211,6 +214,8 @@ def within(version: str, versions: str) -> bool:
 
 @cache
 def _specifiers(text: str) -> SpecifierSet:
+    from packaging.specifiers import SpecifierSet
+
     return SpecifierSet(text)
 
 
@@ -231,7 +236,7 @@ def look_at(
 
 
 def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Facts | None, str]:
-    script = (package_files("imageai_envs.probes") / "interpreter_facts.py").read_text(encoding="utf-8")
+    script = _PROBE.read_text(encoding="utf-8")
     # Its own variables on purpose: what PYTHONPATH does to it is what we are to find out. Nothing is written.
     variables = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
     # `-c` puts the working directory on the path; a json.py that lies there is not to be run.

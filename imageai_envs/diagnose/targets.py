@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose.subject import Subject, look_at
-from imageai_envs.environment import Environment, is_ours, read_state
 from imageai_envs.errors import RequestError
-from imageai_envs.store import MAX_NAME, Store, looks_like_path
+from imageai_envs.paths import METADATA, looks_like_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imageai_envs.environment import Environment
     from imageai_envs.paths import Home
 
 _HINT = "imageai-env doctor .venv   (or: imageai-env doctor --python /usr/bin/python3)"
@@ -50,8 +50,8 @@ def resolve(
         return _executable(found, str(found), variables)
     path = Path(name_or_path).expanduser()
     if not looks_like_path(name_or_path):
-        root = Store(home).root_for(name_or_path) if len(name_or_path) <= MAX_NAME else None
-        if root is not None and is_ours(root):
+        root = _named(home, name_or_path)
+        if root is not None:
             return _directory(root, name_or_path, variables)
         if not name_or_path.strip() or not os.path.lexists(path):
             raise _unknown(home, name_or_path)
@@ -59,6 +59,15 @@ def resolve(
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
         return _directory(path, name_or_path, variables)
     return _executable(path, name_or_path, variables)
+
+
+def _named(home: Home, name: str) -> Path | None:
+    """Return where our environment of that name lies."""
+    from imageai_envs.environment import is_ours
+    from imageai_envs.store import MAX_NAME, Store
+
+    root = Store(home).root_for(name) if len(name) <= MAX_NAME and "\0" not in name else None
+    return root if root is not None and is_ours(root) else None
 
 
 def users_python(environ: Mapping[str, str]) -> Path | None:
@@ -80,7 +89,8 @@ def _python_in(root: Path) -> Path | None:
 
 
 def _is_environment(root: Path) -> bool:
-    return os.path.isfile(root / "pyvenv.cfg") or os.path.isdir(root / "conda-meta") or is_ours(root)  # noqa: PTH112, PTH113
+    directories = (root / "conda-meta", root / METADATA)
+    return os.path.isfile(root / "pyvenv.cfg") or any(map(os.path.isdir, directories))  # noqa: PTH113 - Path's raise
 
 
 def _directory(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
@@ -102,6 +112,10 @@ def _directory(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
 
 
 def _ours(root: Path) -> Environment | None:
+    if not os.path.isdir(root / METADATA):  # noqa: PTH112 - before imports that take longer than the answer
+        return None
+    from imageai_envs.environment import Environment, is_ours, read_state
+
     if not is_ours(root):
         return None
     state = read_state(root)
@@ -142,6 +156,8 @@ def _executable(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
 
 def _unknown(home: Home, name: str) -> RequestError:
     import difflib
+
+    from imageai_envs.store import MAX_NAME, Store
 
     names = [environment.name for environment in Store(home).all()]
     near = difflib.get_close_matches(name, names, n=1)

@@ -14,13 +14,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks.interpreter import read_cfg
-from imageai_envs.checks.scripts import python_elsewhere, scripts_in
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import MODULES, PURPOSE
 from imageai_envs.diagnose.on_path import inspect_path
 from imageai_envs.finding import Finding
 from imageai_envs.paths import environment_python, scripts_directory
+from imageai_envs.venv_files import python_elsewhere, read_cfg, scripts_in
 
 if TYPE_CHECKING:
     from imageai_envs.diagnose.subject import Subject

@@ -21,6 +21,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.paths import runs as runs
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -53,11 +55,6 @@ class Candidate:
 
     executable: Path
     source: str
-
-
-def runs(path: Path) -> bool:
-    """Tell whether ``path`` is a file that may be executed; never raises."""
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - Path.is_file raises PermissionError
 
 
 def in_directory(directory: Path) -> Iterator[Path]:
