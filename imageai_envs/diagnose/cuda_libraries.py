@@ -138,7 +138,7 @@ def _cudnn(subject: Subject, needs: CudaNeeds, where: Places, *, driver: bool) -
             item.name,
             f"{item.name} {item.version} ends the program without {library}; none is here",
             "This release of cuDNN cannot do without a library that newer ones do not need, at the first "
-            f"convolution: 'Could not load library … Error: {library}: cannot open shared object file', then 'Aborted'.",
+            f"convolution: 'Could not load library … {library}: cannot open shared object file', then 'Aborted'.",
             remedy.install(subject, right),
             item.name,
             link=_CUDNN_ABORTS[library],
@@ -189,8 +189,8 @@ def _unsearched(
             f"{', '.join(lying)} {'lie' if len(lying) > 1 else 'lies'} in {shown}, where TensorFlow "
             f"{tensorflow.version} does not look",
             "TensorFlow finds the libraries of NVIDIA's wheels by itself from 2.14 on, and those of a toolkit only "
-            "through ldconfig or LD_LIBRARY_PATH. It computes on the CPU until then. 'imageai-env create --gpu' makes "
-            "environments that need no variable.",
+            "through ldconfig or LD_LIBRARY_PATH. It computes on the CPU until then. Environments that "
+            "imageai-env creates with --gpu need no variable.",
             fix,
             link="https://www.tensorflow.org/install/pip",
         )
