@@ -189,8 +189,8 @@ def _unsearched(
             f"{', '.join(lying)} {'lie' if len(lying) > 1 else 'lies'} in {shown}, where TensorFlow "
             f"{tensorflow.version} does not look",
             "TensorFlow finds the libraries of NVIDIA's wheels by itself from 2.14 on, and those of a toolkit only "
-            "through ldconfig or LD_LIBRARY_PATH. It computes on the CPU until then. Environments that "
-            "imageai-env creates with --gpu need no variable.",
+            "through ldconfig or LD_LIBRARY_PATH. It computes on the CPU until then. Environments "
+            "created with --gpu need no variable.",
             fix,
             link="https://www.tensorflow.org/install/pip",
         )

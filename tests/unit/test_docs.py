@@ -166,12 +166,12 @@ def test_every_finding_is_listed() -> None:
     used = {
         node.args[0].value
         for path, tree in trees().items()
-        if path.parent.name == "checks"
+        if path.parent.name in ("checks", "diagnose")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
     }
     section = page("json.md").partition("\n### Findings\n")[2].partition("\n## ")[0]
-    listed = {name for row in rows(section) for name in re.findall(r"`([a-z-]+)`", row[0])}
+    listed = {name for row in rows(section) for name in re.findall(r"`([a-z0-9.-]+)`", row[0])}
 
     assert listed == used | {"does-not-run"}
 
