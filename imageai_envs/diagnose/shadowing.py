@@ -34,7 +34,6 @@ _WHY = {
     "here is taken from the Python below.",
 }
 _CURE = {_PYTHONPATH: "unset PYTHONPATH", _USER: "export PYTHONNOUSERSITE=1"}
-_ID = {_PYTHONPATH: "pythonpath-shadows", _USER: "user-site-shadows"}
 
 
 def inspect(subject: Subject) -> list[Finding]:
@@ -92,7 +91,7 @@ def _foreign(subject: Subject, facts: Facts) -> Iterable[Finding]:
     for site in subject.sites:
         where = origin(subject, facts, site)
         brought = [item for item in subject.winners.values() if item.site == site and item.name in PIPELINE]
-        if where not in _ID or not brought or (where == _USER and subject.kind == "global"):
+        if where not in _CURE or not brought or (where == _USER and subject.kind == "global"):
             continue  # the user site of a global Python is what global-installation is about
         hidden = [(item, other) for item in brought for other in subject.copies(item.name)[1:2]]
         differ = [pair for pair in hidden if pair[0].version != pair[1].version]
@@ -102,7 +101,7 @@ def _foreign(subject: Subject, facts: Facts) -> Iterable[Finding]:
             words = ", ".join(f"{item.name} {item.version}" for item in brought[:_ENOUGH]) + f" come from {site}"
         more = len(differ or hidden or brought) - _ENOUGH
         yield Finding(
-            _ID[where],
+            "pythonpath-shadows" if where == _PYTHONPATH else "user-site-shadows",
             "error" if differ else "warning",
             str(site),
             words + (f"; and {more} more" if more > 0 else ""),

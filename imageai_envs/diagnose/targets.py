@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,19 @@ def resolve(
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
         return _directory(path, name_or_path, variables)
     return _executable(path, name_or_path, variables)
+
+
+def free_name(subject: Subject, home: Home) -> str:
+    """Return a name for a clean environment beside this one: its own, or its project's, with ``-clean``."""
+    from imageai_envs.store import MAX_NAME, Store
+
+    root = subject.root or subject.executable.parent
+    base = subject.environment.name if subject.environment else root.parent.name if root.name in _INSIDE else root.name
+    base = re.sub(r"[^A-Za-z0-9_-]+", "-", base).strip("-_")[: MAX_NAME - len("-clean-99")] or "my"
+    name, number = f"{base}-clean", 2
+    while os.path.lexists(Store(home).root_for(name)):
+        name, number = f"{base}-clean-{number}", number + 1
+    return name
 
 
 def _named(home: Home, name: str) -> Path | None:

@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import importlib
-import shutil
-import textwrap
+import shlex
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from imageai_envs.cli.options import Session, answers, optional_name_argument
-from imageai_envs.result import Result, Table
+from imageai_envs.cli.options import Session, answers, optional_name_argument, source_options
+from imageai_envs.result import Result
 
 if TYPE_CHECKING:
     from imageai_envs.diagnose.doctor import Diagnosis
     from imageai_envs.diagnose.subject import Subject
-    from imageai_envs.finding import Finding
 
-_LABEL = 6  # columns of `seen: ` and its kin
+_EPILOG = """\b
+Examples:
+  imageai-env doctor                        the python of this terminal
+  imageai-env doctor .venv                  an environment, or a project's
+  imageai-env doctor --python python3.9     any Python
+  imageai-env doctor .venv --fix --name myproj
+"""
 
 
-@click.command()
+@click.command(epilog=_EPILOG)
 @optional_name_argument
 @click.option("--python", metavar="EXE", help="Diagnose this Python: a path, or a command on PATH.")
+@click.option("--fix", is_flag=True, help="Create a clean environment from what is installed; this one stays as it is.")
+@click.option("--name", "new", metavar="NAME", help="The name of the clean environment; default: made from this one's.")
+@click.option("--template", metavar="NAME|FILE", help="The template of the clean environment.")
+@click.option(
+    "--verify",
+    type=click.Choice(("inference", "imports", "none")),
+    default="inference",
+    show_default=True,
+    help="How the clean environment is proved.",
+)
+@source_options
 @answers
-def command(session: Session, /, name: str | None, python: str | None) -> Result:
+def command(
+    session: Session, /, name: str | None, python: str | None, *, fix: bool, new: str | None, **options: Any
+) -> Result:
     """Say what is wrong with an environment or Python, made by imageai-env or not, and what mends it.
 
     NAME is an environment; PATH is one too, or a project with a .venv in it, or a Python. Without either, the python
-    that you get in this terminal is diagnosed. Nothing is changed. Exit 1 when something will fail.
+    that you get in this terminal is diagnosed. Nothing of it is changed, --fix creates another one. Exit 1 when
+    something will fail.
     """
     # The inspections are loaded while the interpreter under diagnosis starts: a fifth of the time of a diagnosis.
     threading.Thread(target=importlib.import_module, args=("imageai_envs.diagnose.doctor",), daemon=True).start()
@@ -38,7 +56,10 @@ def command(session: Session, /, name: str | None, python: str | None) -> Result
 
     if name is not None and python is not None:
         raise UsageProblem("Give NAME|PATH or --python, not both.", hint="imageai-env doctor --python /usr/bin/python3")
+    if new is not None and not fix:
+        raise UsageProblem("--name names what --fix creates.", hint=f"imageai-env doctor --fix --name {new}")
     subject = resolve(session.home, name, python)
+    from imageai_envs.cli.findings import diagnosis_text
     from imageai_envs.diagnose.doctor import diagnose
 
     diagnosis = diagnose(subject)
@@ -47,7 +68,39 @@ def command(session: Session, /, name: str | None, python: str | None) -> Result
         "verdict": diagnosis.verdict,
         "findings": [finding.to_json() for finding in diagnosis.findings],
     }
-    return Result("doctor", data, _text(diagnosis), exit_code=1 if diagnosis.errors else 0)
+    text = diagnosis_text(diagnosis)
+    if not fix:
+        if len(diagnosis.errors) > 1 and not subject.environment:
+            way = f"--python {shlex.quote(python)}" if python else shlex.quote(name) if name else ""
+            text += ["", f"All at once, in a clean environment: imageai-env doctor {way} --fix".replace("  ", " ")]
+        return Result("doctor", data, text, exit_code=1 if diagnosis.errors else 0)
+    if all(finding.severity == "note" for finding in diagnosis.findings):
+        return Result("doctor", {**data, "rescue": None}, [*text, "", "There is nothing to fix."])
+    made = _fix(session, diagnosis, new, options)
+    return Result("doctor", {**data, **made.data}, [*text, "", *made.text])
+
+
+def _fix(session: Session, diagnosis: Diagnosis, new: str | None, options: dict[str, Any]) -> Result:
+    """Create a clean environment from what is installed in the one that was diagnosed."""
+    from imageai_envs.cli.commands.create import describe
+    from imageai_envs.cli.commands.rescue import describe_plan
+    from imageai_envs.diagnose.targets import free_name
+    from imageai_envs.rescue import How, carry_out, check_name, plan_rescue_of
+
+    subject = diagnosis.subject
+    chosen = new or free_name(subject, session.home)
+    check_name(chosen, session.home)
+    how = How(
+        template=options["template"],
+        engine=options["engine"],
+        download=not options["no_download"],
+        verify=options["verify"],
+    )
+    label = str(subject.root or subject.executable)
+    python = subject.facts.minor if subject.facts else ""
+    plan = plan_rescue_of(subject.winners.values(), label, python, session.home, session.reporter, how)
+    made = describe("doctor", carry_out(plan, chosen, session.home, session.reporter))
+    return Result("doctor", {"rescue": plan.to_json(), "created": made.data}, [*describe_plan(plan), "", *made.text])
 
 
 def _subject(subject: Subject) -> dict[str, object]:
@@ -66,51 +119,3 @@ def _subject(subject: Subject) -> dict[str, object]:
         "numpy": subject.version("numpy"),
         "distributions": len(subject.winners),
     }
-
-
-def _text(diagnosis: Diagnosis) -> list[str | Table]:
-    width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 120))
-    text: list[str | Table] = [textwrap.fill(diagnosis.verdict, width, break_long_words=False, break_on_hyphens=False)]
-    text.append(f"Looked at: {diagnosis.subject.executable}{_where(diagnosis.subject)}")
-    if not diagnosis.findings:
-        return text
-    rows = tuple(
-        (str(number), finding.severity, finding.id, finding.subject)
-        for number, finding in enumerate(diagnosis.findings, 1)
-    )
-    text += ["", Table(("#", "SEVERITY", "WHAT", "ABOUT"), rows)]
-    for number, finding in enumerate(diagnosis.findings, 1):
-        text += ["", *_finding(number, finding, width)]
-    return text
-
-
-def _where(subject: Subject) -> str:
-    if subject.environment:
-        return f"   (environment {subject.environment.name})"
-    kinds = {"venv": "virtual environment", "conda": "conda environment", "global": "no environment of its own"}
-    return f"   ({kinds[subject.kind]})"
-
-
-def _finding(number: int, finding: Finding, width: int) -> list[str]:
-    colours = {"error": "red", "warning": "yellow"}
-    title = click.style(f"{finding.severity}: {finding.id}", fg=colours.get(finding.severity, "cyan"), bold=True)
-    lines = [
-        f"{number}. {title}",
-        _paragraph("seen:", finding.evidence, width),
-        _paragraph("why:", finding.cause, width),
-    ]
-    lines.append(f"   {'mend:':<{_LABEL}}{finding.fix}")  # never broken, so that it can be copied
-    if finding.link:
-        lines.append(f"   {'see:':<{_LABEL}}{finding.link}")
-    return lines
-
-
-def _paragraph(label: str, text: str, width: int) -> str:
-    return textwrap.fill(
-        text,
-        width,
-        initial_indent=f"   {label:<{_LABEL}}",
-        subsequent_indent=" " * (3 + _LABEL),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

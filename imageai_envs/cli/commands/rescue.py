@@ -61,7 +61,7 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
     if name is not None:
         check_name(name, session.home)
     plan = plan_rescue(source, session.home, session.reporter, how)
-    text = _describe(plan)
+    text = describe_plan(plan)
     data = plan.to_json()
     if output is not None:
         write_lock_to(plan, output)
@@ -74,7 +74,7 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
     return Result("rescue", {**data, "created": made.data}, [*text, "", *made.text])
 
 
-def _describe(plan: Rescue) -> list[str | Table]:
+def describe_plan(plan: Rescue) -> list[str | Table]:
     label, template = plan.source.label, plan.selection.template
     text: list[str | Table] = []
     if plan.problems:
