@@ -150,7 +150,9 @@ def _default(catalog: Catalog) -> Entry:
     if not catalog.entries:
         raise RequestError("No usable template was found.", hint="imageai-env templates list", code="no-template")
     shipped = [entry for entry in catalog.entries if entry.origin == "shipped"] or list(catalog.entries)
-    return shipped[-1]
+    # The newest in which ImageAI runs as it is, without our hook to mend TensorFlow for it.
+    plain = [entry for entry in shipped if "cpu" in entry.template.variants and not entry.template.variants["cpu"].hook]
+    return (plain or shipped)[-1]
 
 
 def _explain_imageai(request: Request) -> None:

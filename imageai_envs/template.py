@@ -157,9 +157,11 @@ class Template:
         own = [text.replace("{tensorflow}", tensorflow) for text in self.variants[variant].requirements]
         applicable = [line for text in own if (line := _applies(text, environment))]
         if not applicable:
+            windows = variant == "gpu" and target.platform == "win32"
             raise RequestError(
-                f"Template {self.name} has no {variant} TensorFlow for {target.platform} {target.machine}.",
-                hint="imageai-env templates list",
+                f"Template {self.name} has no {variant} TensorFlow for {target.platform} {target.machine}."
+                + (" TensorFlow 2.10 was the last with a GPU on Windows itself." if windows else ""),
+                hint="--tf 2.10, or newer ones inside WSL2" if windows else "imageai-env templates list",
                 code="no-such-target",
             )
         shared = [line for text in self.imageai.dependencies if (line := _applies(text, environment))]

@@ -47,6 +47,11 @@ def test_the_shipped_ones_are_all_good_and_in_order(home: Home) -> None:
         "tf2.8",
         "tf2.9",
         "tf2.10",
+        "tf2.11",
+        "tf2.12",
+        "tf2.13",
+        "tf2.14",
+        "tf2.15",
     ]
     assert {entry.origin for entry in catalog.entries} == {"shipped"}
 
@@ -71,7 +76,7 @@ def test_broken_files_hide_nothing(home: Home) -> None:
     put(home.templates, "torn", "schema = ")
     put(home.templates, "unsupported", "reasons, not a template")
     catalog = load_catalog(home)
-    assert len(catalog.entries) == 7
+    assert len(catalog.entries) == 12
     assert [error.message.count("bad.toml") + error.message.count("torn.toml") > 0 for error in catalog.broken] == [
         True,
         True,
@@ -160,14 +165,14 @@ def refused(home: Home, **words: str) -> RequestError:
         ({"template": "nope"}, "no-such-template", "Known: tf2.4,", "imageai-env templates list"),
         ({"tensorflow": "two"}, "bad-version", "PEP 440", "--tf 2.10"),
         ({"imageai": "new"}, "bad-version", "PEP 440", "--imageai 2.1.6"),
-        ({"tensorflow": "2.16"}, "no-such-tensorflow", "Keras 3", "--tf 2.10"),
-        ({"tensorflow": "2.16.2"}, "no-such-tensorflow", "source: ", "--tf 2.10"),
-        ({"tensorflow": "2.17.0rc1"}, "no-such-tensorflow", "Keras 3", "--tf 2.10"),
-        ({"tensorflow": "2.12"}, "no-such-tensorflow", "decay", "--tf 2.10"),
+        ({"tensorflow": "2.16"}, "no-such-tensorflow", "Keras 3", "--tf 2.15"),
+        ({"tensorflow": "2.16.2"}, "no-such-tensorflow", "source: ", "--tf 2.15"),
+        ({"tensorflow": "2.17.0rc1"}, "no-such-tensorflow", "Keras 3", "--tf 2.15"),
+        ({"tensorflow": "2.12.0rc1"}, "no-such-tensorflow", "2.12.0, 2.12.1", "--tf 2.12.1"),
         ({"tensorflow": "2.3"}, "no-such-tensorflow", "not measured", "--tf 2.4"),
         ({"tensorflow": "1.15"}, "no-such-tensorflow", "2.1.5", "--tf 2.4"),
         ({"tensorflow": "2"}, "no-such-tensorflow", "not measured", "--tf 2.4"),
-        ({"tensorflow": "3.1"}, "no-such-tensorflow", "Known: tf2.4", "--tf 2.10"),
+        ({"tensorflow": "3.1"}, "no-such-tensorflow", "Known: tf2.4", "--tf 2.15"),
         ({"tensorflow": "2.10.9"}, "no-such-tensorflow", "It has 2.10.0, 2.10.1", "--tf 2.10.1"),
         ({"tensorflow": "2.10rc1"}, "no-such-tensorflow", "It has 2.10.0, 2.10.1", "--tf 2.10.1"),
         ({"tensorflow": "2.9", "template": "tf2.10"}, "no-such-tensorflow", "tf2.10 has no TensorFlow 2.9", "--tf"),

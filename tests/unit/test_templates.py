@@ -9,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
+from imageai_envs.cuda_needs import needs_of
 from imageai_envs.errors import RequestError, TemplateError
 from imageai_envs.paths import shipped_templates
 from imageai_envs.target import Target
@@ -16,7 +17,7 @@ from imageai_envs.template import Template, load_template
 from imageai_envs.unsupported import Unsupported, explain, load_unsupported
 
 LIST = "unsupported.toml"
-MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10")
+MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15")
 SHIPPED = {minor: load_template(shipped_templates() / f"tf{minor}.toml") for minor in MINORS}
 LINUX = "cp38-linux-x86_64"
 # What the index has; tensorflow-macos skips most patches.
@@ -70,6 +71,10 @@ def test_every_allowed_python_is_tried_newest_first(template: Template) -> None:
         ("2.8", "3.7 to 3.10"),
         ("2.9", "3.7 to 3.10"),
         ("2.10", "3.7 to 3.10"),
+        ("2.11", "3.8 to 3.10"),
+        ("2.13", "3.8 to 3.10"),
+        ("2.14", "3.9 to 3.10"),
+        ("2.15", "3.9 to 3.10"),
     ],
 )
 def test_pythons_are_those_with_wheels(minor: str, words: str) -> None:
@@ -173,6 +178,8 @@ def test_keras_is_asked_for_where_tensorflow_does_not(minor: str) -> None:
         ("2.8", {"keras-resnet"}),
         ("2.9", {"keras-resnet"}),
         ("2.10", {"keras-resnet"}),
+        ("2.12", {"keras-resnet"}),
+        ("2.15", {"keras-resnet"}),
     ],
 )
 def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> None:
@@ -195,6 +202,11 @@ def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> No
         ("2.10.1", "gpu", "cp310-win32-x86_64", {"tensorflow==2.10.1"}),
         ("2.10.1", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.10.0", "tensorflow-metal==0.6.0"}),
         ("2.9.3", "cpu", "cp310-linux-aarch64", {"tensorflow-cpu-aws==2.9.1"}),
+        ("2.11.1", "cpu", "cp310-linux-aarch64", {"tensorflow-cpu-aws==2.11.0"}),
+        ("2.12.0", "cpu", "cp310-linux-aarch64", {"tensorflow-cpu-aws==2.12.0"}),
+        ("2.12.1", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.12.0", "tensorflow-metal==0.8.0"}),
+        ("2.15.1", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.15.1", "tensorflow-metal==1.1.0"}),
+        ("2.15.1", "gpu", "cp310-linux-x86_64", {"tensorflow==2.15.1"}),
         ("2.9.3", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.9.2", "tensorflow-metal==0.5.0"}),
         ("2.8.4", "gpu", "cp39-darwin-arm64", {"tensorflow-macos==2.8.0", "tensorflow-metal==0.4.0"}),
         ("2.7.4", "gpu", "cp39-darwin-arm64", {"tensorflow-macos==2.7.0", "tensorflow-metal==0.3.0"}),
@@ -210,11 +222,30 @@ def test_each_platform_gets_its_tensorflow(tensorflow: str, variant: str, target
 @each_template
 @pytest.mark.parametrize("target", ["cp38-linux-x86_64", "cp38-win32-x86_64"])
 def test_cuda_wheels_are_for_linux_x86_64(template: Template, target: str) -> None:
+    if "win32" in target and Version(template.minor) > Version("2.10"):
+        with pytest.raises(RequestError, match="the last with a GPU on Windows") as caught:
+            template.requirements("gpu", template.newest, Target.parse(target))
+        assert "WSL2" in str(caught.value.hint)
+        return
     lines = template.requirements("gpu", template.newest, Target.parse(target))
 
-    cuda = [line for line in lines if line.startswith("nvidia-")]
-    assert len(cuda) == (9 if "linux" in target else 0)
-    assert all("==" in line for line in cuda)
+    cuda = [Requirement(line) for line in lines if line.startswith("nvidia-")]
+    needs = needs_of(template.newest)
+    assert needs is not None
+    wanted = {Requirement(line).name for line in needs.wheels}
+    assert wanted <= {line.name for line in cuda} if "linux" in target else not cuda
+    assert all(str(line.specifier).startswith("==") for line in cuda)
+
+
+@each_template
+def test_what_tensorflow_cannot_do_itself_is_done_for_it(template: Template) -> None:
+    needs = needs_of(template.newest)
+    assert needs is not None
+    gpu = template.variants["gpu"]
+    assert (gpu.cuda_links is not None) == (needs.finder == "links")
+    new_optimizers = Version(template.minor) >= Version("2.11")
+    assert gpu.hook == (needs.xla_flags or new_optimizers)
+    assert template.variants["cpu"].hook == new_optimizers
 
 
 @pytest.mark.parametrize(
@@ -534,13 +565,10 @@ def shipped_list() -> tuple[tuple[Unsupported, ...], tuple[Unsupported, ...]]:
 @pytest.mark.parametrize(
     ("version", "words", "instead"),
     [
-        ("2.16", "Argument(s) not recognized: {'lr': 0.001}", "--tf 2.10"),
-        ("2.16.1", "Argument(s) not recognized", "--tf 2.10"),
-        ("2.16.0rc0", "Argument(s) not recognized", "--tf 2.10"),
-        ("2.21", "Argument(s) not recognized", "--tf 2.10"),
-        ("2.11", "decay is deprecated", "--tf 2.10"),
-        ("2.11.0rc2", "decay is deprecated", "--tf 2.10"),
-        ("2.15.0.post1", "ten times the rate", "--tf 2.10"),
+        ("2.16", "Argument(s) not recognized: {'lr': 0.001}", "--tf 2.15"),
+        ("2.16.1", "Argument(s) not recognized", "--tf 2.15"),
+        ("2.16.0rc0", "Argument(s) not recognized", "--tf 2.15"),
+        ("2.21", "Argument(s) not recognized", "--tf 2.15"),
         ("2.0", "not measured", "--tf 2.4"),
         ("2.3.4", "not measured", "--tf 2.4"),
         ("1.15.5", "ImageAI 2.1.5", "--tf 2.4"),
