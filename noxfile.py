@@ -56,6 +56,13 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def gpu(session: nox.Session) -> None:
+    """Build real GPU environments and open their CUDA libraries; writes docs/gpu-proof.md (half an hour, 10 GB)."""
+    install(session)
+    session.run("python", "benchmarks/gpu.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against raw uv and pip in the same run."""
     install(session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -310,6 +311,7 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
         raise RequestError("This plan still has to fetch a Python.", code="no-python")
     interpreter, clock = plan.interpreter, _Clock()
     _warn_about_space(plan, reporter)
+    _warn_about_gpu(plan, interpreter, reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
     with locked(plan.root, home, reporter, wait=plan.wish.wait):
         # Resolved before anything is touched: most failures happen here and cost nothing.
@@ -379,3 +381,15 @@ def _warn_about_space(plan: Plan, reporter: Reporter) -> None:
     free = shutil.disk_usage(place).free // 1_000_000
     if free < needed:
         reporter.warn(f"the environment needs about {needed} MB; {free} MB are free at {place}")
+
+
+def _warn_about_gpu(plan: Plan, interpreter: Interpreter, reporter: Reporter) -> None:
+    """Tell what keeps a GPU of this machine from TensorFlow. Never refuse: images are built where there is none."""
+    target = interpreter.target
+    if plan.selection.variant != "gpu" or (target.platform, target.machine) != ("linux", "x86_64"):
+        return
+    from imageai_envs.diagnose.gpu import before_install
+
+    for finding in before_install(plan.selection.tensorflow, os.environ):
+        tell = reporter.warn if finding.severity == "warning" else reporter.note
+        tell(f"{finding.evidence}. {finding.cause}")

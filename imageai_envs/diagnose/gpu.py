@@ -15,6 +15,7 @@ from imageai_envs.diagnose.cuda_libraries import TOOLKITS, inspect_libraries, in
 from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from imageai_envs.cuda_needs import CudaNeeds
@@ -44,24 +45,36 @@ def inspect(subject: Subject, sources: nvidia.Sources | None = None, toolkits: P
     if tensorflow.name not in _GPU_BUILDS or tensorflow.installer == "conda":  # conda brings and links its own CUDA
         return []
     needs = needs_of(tensorflow.version)
-    findings = _driver(driver, tensorflow, needs, built_in=built_in)
+    findings = _driver(driver, tensorflow.version, needs, built_in=built_in)
     if not built_in and not installed_wheels(subject):
         return findings
     if needs:
         where = places(subject, tensorflow, needs, libraries=sources.libraries, toolkits=toolkits)
         if driver is not None and answers:
-            findings += _devices(subject, driver, tensorflow, needs)
+            findings += _devices(driver, tensorflow.version, needs, remedy.fresh(subject))
         findings += inspect_libraries(subject, tensorflow, needs, where, driver=answers)
     if answers:
         findings += _hidden(subject)
     elif not built_in:
-        findings.append(_none_here(tensorflow))
+        findings.append(_none_here(tensorflow.version))
     return findings
 
 
-def _driver(
-    driver: Driver | None, tensorflow: Distribution, needs: CudaNeeds | None, *, built_in: bool
-) -> list[Finding]:
+def before_install(tensorflow: str, environ: Mapping[str, str], sources: nvidia.Sources | None = None) -> list[Finding]:
+    """Find what will keep TensorFlow ``tensorflow`` from a GPU of this machine; nothing of it is installed yet."""
+    sources = sources or nvidia.Sources()
+    driver = nvidia.driver(environ, sources)
+    built_in = bool(driver and driver.version) or nvidia.hardware(sources)
+    if not built_in:
+        return [_none_here(tensorflow)]
+    needs = needs_of(tensorflow)
+    findings = _driver(driver, tensorflow, needs, built_in=built_in)
+    if driver is not None and needs:
+        findings += _devices(driver, tensorflow, needs, "imageai-env create NAME --tf 2.10")
+    return findings
+
+
+def _driver(driver: Driver | None, tensorflow: str, needs: CudaNeeds | None, *, built_in: bool) -> list[Finding]:
     if driver is not None and driver.mismatch:
         return [
             Finding(
@@ -82,7 +95,7 @@ def _driver(
                 "driver-too-old",
                 "warning",
                 driver.source,
-                f"NVIDIA's driver is {driver.version}; CUDA {needs.cuda} of TensorFlow {tensorflow.version} needs "
+                f"NVIDIA's driver is {driver.version}; CUDA {needs.cuda} of TensorFlow {tensorflow} needs "
                 f"{needs.minimum_driver} or newer",
                 "The driver of the system decides which CUDA can run. TensorFlow computes on the CPU: 'CUDA driver "
                 "version is insufficient for CUDA runtime version'.",
@@ -93,11 +106,11 @@ def _driver(
     return []
 
 
-def _driver_missing(tensorflow: Distribution) -> Finding:
+def _driver_missing(tensorflow: str) -> Finding:
     return Finding(
         "driver-missing",
         "warning",
-        tensorflow.name,
+        f"TensorFlow {tensorflow}",
         "a GPU of NVIDIA is built in, and no driver answers",
         "The driver is not installed, not loaded (after a kernel update; Secure Boot), or this is a container that was "
         "started without the GPU. TensorFlow computes on the CPU.",
@@ -106,7 +119,7 @@ def _driver_missing(tensorflow: Distribution) -> Finding:
     )
 
 
-def _devices(subject: Subject, driver: Driver, tensorflow: Distribution, needs: CudaNeeds) -> list[Finding]:
+def _devices(driver: Driver, tensorflow: str, needs: CudaNeeds, fresh: str) -> list[Finding]:
     findings = []
     for gpu in driver.gpus:
         if gpu.capability is None:
@@ -119,12 +132,12 @@ def _devices(subject: Subject, driver: Driver, tensorflow: Distribution, needs: 
                     "gpu-unsupported",
                     "warning",
                     gpu.name,
-                    f"{gpu.name} has compute capability {text}; TensorFlow {tensorflow.version} has code for "
+                    f"{gpu.name} has compute capability {text}; TensorFlow {tensorflow} has code for "
                     f"{', '.join(f'{major}.{minor}' for major, minor in needs.capabilities)} and newer than "
                     f"{needs.ptx[0]}.{needs.ptx[1]}",
                     "The published wheels leave older GPUs out. TensorFlow ignores the GPU, or fails with 'no kernel "
                     "image is available for execution on the device'.",
-                    f"{remedy.fresh(subject)} --gpu   (older releases serve older GPUs), or compute on the CPU",
+                    f"{fresh} --gpu   (older releases serve older GPUs), or compute on the CPU",
                     link=_CAPABILITIES,
                 )
             )
@@ -134,7 +147,7 @@ def _devices(subject: Subject, driver: Driver, tensorflow: Distribution, needs: 
                     "gpu-compiles-first",
                     "note",
                     gpu.name,
-                    f"{gpu.name} has compute capability {text}, for which TensorFlow {tensorflow.version} has no "
+                    f"{gpu.name} has compute capability {text}, for which TensorFlow {tensorflow} has no "
                     "machine code: the driver compiles it at first use",
                     "The GPU is newer than this TensorFlow. The first start takes minutes; the result is kept in "
                     "~/.nv/ComputeCache if that is large enough. GPUs newer than CUDA "
@@ -175,12 +188,12 @@ def _never(subject: Subject, tensorflow: Distribution) -> Finding:
     )
 
 
-def _none_here(tensorflow: Distribution) -> Finding:
+def _none_here(tensorflow: str) -> Finding:
     return Finding(
         "no-gpu",
         "note",
-        tensorflow.name,
-        "CUDA libraries are installed, and this machine shows neither a GPU of NVIDIA nor its driver",
+        f"TensorFlow {tensorflow}",
+        "this machine shows neither a GPU of NVIDIA nor its driver",
         "TensorFlow computes on the CPU here. In a container it may be that the GPU was not passed in.",
         "docker run --gpus all …   (if the machine has a GPU)",
         link="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/",

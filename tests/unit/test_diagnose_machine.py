@@ -538,3 +538,29 @@ def test_environments_of_the_tests_are_not_the_machines() -> None:
     """The defaults read this machine and do not fail on it."""
     assert isinstance(nvidia.hardware(nvidia.Sources()), bool)
     assert nvidia.driver(dict(os.environ), nvidia.Sources()) is None or nvidia.PCI.exists()
+
+
+# --- Before anything is installed
+
+
+def test_before_install_a_machine_without_a_gpu_is_a_note(tmp_path: Path) -> None:
+    (found,) = gpu.before_install("2.10.1", {}, gpu_sources(tmp_path))
+    assert (found.id, found.severity) == ("no-gpu", "note")
+
+
+def test_before_install_a_gpu_without_a_driver(tmp_path: Path, card: Path) -> None:
+    (found,) = gpu.before_install("2.10.1", {}, gpu_sources(tmp_path, pci=card))
+    assert found.id == "driver-missing"
+
+
+def test_before_install_an_old_driver(tmp_path: Path, card: Path) -> None:
+    old = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  440.33.01  Tue Nov 12 23:43:11 UTC 2019\n"
+    (found,) = gpu.before_install("2.10.1", {}, gpu_sources(tmp_path, proc=old, pci=card))
+    assert (found.id, found.severity) == ("driver-too-old", "warning")
+
+
+def test_before_install_a_gpu_that_is_not_served(tmp_path: Path, card: Path) -> None:
+    nvml(tmp_path, capability="3.5")
+    (found,) = gpu.before_install("2.15.1", {}, gpu_sources(tmp_path, pci=card))
+    assert found.id == "gpu-unsupported"
+    assert gpu.before_install("2.10.1", {}, gpu_sources(tmp_path, pci=card)) == []

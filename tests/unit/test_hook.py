@@ -81,7 +81,7 @@ def put_tensorflow(root: Path, version: str, name: str = "tensorflow") -> None:
         (directory / "__init__.py").write_text(text)
 
 
-def ask(root: Path, *options: str, script: str = ASK, **variables: str) -> dict[str, str | None]:
+def ask(root: Path, *options: str, script: str = ASK, **variables: str) -> dict[str, object]:
     clean = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
     done = subprocess.run(
         [root / "bin" / "python", *options, "-c", script],

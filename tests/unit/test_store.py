@@ -197,7 +197,7 @@ def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypat
     """Nothing was there when ``hold`` looked, and a moment later another process builds it."""
     root = store.home.environments / "x"
     root.parent.mkdir(parents=True)
-    begun = []
+    begun: list[Path] = []
     other = somebody_else_at(root, store.home)
 
     def look_then_be_overtaken(place: Path) -> bool:
