@@ -57,10 +57,10 @@ def run_row(tensorflow: str, driver: Path | None) -> str:
     name = f"gpu-{tensorflow}"
     code, answer = tool("create", name, "--tf", tensorflow, "--gpu", "--force")
     if code:
-        reason = str(answer["errors"][0]["message"]).splitlines()[0]  # type: ignore[index]
+        reason = str(answer["errors"][0]["message"]).splitlines()[0]
         return f"| {tensorflow} | | **failed ({code})**: {reason} | | | | | | |"
-    state = answer["data"]["environment"]  # type: ignore[index]
-    cuda = answer["data"]["verification"]["answer"]["cuda"]  # type: ignore[index]
+    state = answer["data"]["environment"]
+    cuda = answer["data"]["verification"]["answer"]["cuda"]
     root = Path(state["root"])
     additions = json.loads((root / ".imageai-env" / "additions.json").read_text(encoding="utf-8"))
     variables = {"LD_LIBRARY_PATH": str(driver)} if driver else {}
@@ -69,7 +69,7 @@ def run_row(tensorflow: str, driver: Path | None) -> str:
     )
     told = json.loads(done.stdout.rpartition("@@")[2] if done.returncode == 0 else '{"gpus": [], "xla": "failed"}')
     _, shown = tool("show", name)
-    size = shown["data"]["bytes"] // 1_000_000  # type: ignore[index]
+    size = shown["data"]["bytes"] // 1_000_000
     tool("remove", name, "--yes")
     xla = "nvidia/cuda_nvcc" if told["xla"].endswith("nvidia/cuda_nvcc") else told["xla"] or "nothing (not needed)"
     computed = f"product differs by {cuda['computed']['matmul_difference']:.0e}" if cuda["computed"] else "no GPU here"

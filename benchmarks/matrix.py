@@ -1,7 +1,9 @@
-"""Create and prove every template on every Python that is here, and write the result as a table.
+"""Prove every template on every Python that is here: create, run the full probe of ImageAI, keep lock and record.
 
-Run by ``nox -s matrix``; the table goes to ``docs/matrix.md``. Real index, real TensorFlow, real ImageAI. Each cell is
-one ``imageai-env create`` as a user would type it; the environment is removed before the next one.
+Run by ``nox -s matrix``: each cell is one ``imageai-env create`` as a user would type it, then every feature of ImageAI
+is used and its results are checked (``imageai_envs/proving.py``). Writes ``templates/locks``, ``templates/matrix.json``
+and ``docs/matrix.md``, after each cell, so that a run that was broken off can go on. ``--upgrade`` resolves anew,
+shows what moved and proves that (``nox -s relock``).
 """
 
 from __future__ import annotations
@@ -12,22 +14,35 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
+from imageai_envs.catalog import load_catalog
+from imageai_envs.lockfile import Lock, compare, read_lock
+from imageai_envs.paths import home
+from imageai_envs.process import Log
+from imageai_envs.progress import Silent
+from imageai_envs.proving import Proof, prove
+
+TEMPLATES = Path("templates")
+DOCUMENT = Path("docs/matrix.md")
 HEAD = """\
 # What was run
 
-Every cell is one real `imageai-env create` that ended with ImageAI classifying a picture (`--verify inference`).
-Written by `nox -s matrix` on {date}, {system}, {processors} processors. Seconds are single runs; downloads are in
-them where the cache was cold. Size is what the environment has on disk, shared files counted once.
+Each row is one real environment: created by `imageai-env create`, then every feature of ImageAI was used in it and its
+results were checked: four classifiers, RetinaNet, YOLOv3, TinyYOLOv3, video, training of classification and detection
+(with the learning rate that was really used), and the models that were trained. Written by `nox -s matrix`. The exact
+sets are in `templates/locks`; `create` installs them. Seconds are single runs of the probe on a busy machine of two
+processors.
 
-| TensorFlow | Python | engine | result | lock s | install s | verify s | total s | size MB |
-|---|---|---|---|---|---|---|---|---|
+| TensorFlow | Python | variant | {features} | probe s | memory MB | size MB | date |
+|---|---|---|{lines}|---|---|---|---|
 """
 
 
-def tool(*words: str) -> tuple[int, dict[str, object]]:
+def tool(*words: str) -> tuple[int, dict[str, Any]]:
     """Run the command line with ``--json`` and return exit code and data."""
     done = subprocess.run(
         [sys.executable, "-m", "imageai_envs", *words, "--json"], capture_output=True, text=True, check=False
@@ -35,60 +50,129 @@ def tool(*words: str) -> tuple[int, dict[str, object]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def cells(templates: list[str]) -> list[tuple[str, str, str]]:
-    """Return template, Python and engine of each cell: uv on every Python, pip on the newest and the oldest."""
+def cells(templates: list[str], variant: str) -> list[tuple[str, str, str]]:
+    """Return template, Python minor and variant of each cell."""
     _, answer = tool("python", "list")
     pythons: dict[str, list[str]] = {}
-    for one in answer["data"]["pythons"]:  # type: ignore[index]
+    for one in answer["data"]["pythons"]:
         for name in one["templates"]:
             minor = ".".join(one["version"].split(".")[:2])
             if minor not in pythons.setdefault(name, []):
                 pythons[name].append(minor)
-    result = []
+    found = []
     for name in templates:
         minors = sorted(pythons.get(name, []), key=lambda text: int(text.split(".")[1]), reverse=True)
-        result += [(name, minor, "uv") for minor in minors]
-        result += [(name, minor, "pip") for minor in dict.fromkeys((*minors[:1], *minors[-1:]))]
-    return result
+        found += [(name, minor, variant) for minor in minors]
+    # The newest Python of every template first: a run that is broken off has proved what most people use.
+    return sorted(found, key=lambda cell: -int(cell[1].split(".")[1]))
 
 
-def run_cell(template: str, python: str, engine: str) -> str:
-    """Create, measure and remove one environment; return its row."""
-    name = f"matrix-{template}-{python}-{engine}"
-    code, answer = tool("create", name, "--template", template, "--python", python, "--engine", engine, "--force")
+def run_cell(template: str, python: str, variant: str, *, upgrade: bool) -> dict[str, Any] | None:
+    """Create and prove one environment; return its record, None when it could not be created."""
+    name = f"matrix-{template}-{python}-{variant}"
+    words = ["create", name, "--template", template, "--python", python, f"--{variant}", "--force"]
+    code, answer = tool(*words, "--verify", "imports", *(["--upgrade"] if upgrade else []))
     if code:
-        reason = str(answer["errors"][0]["message"]).splitlines()[0]  # type: ignore[index]
-        return f"| {template} | {python} | {engine} | **failed ({code})**: {reason} | | | | | |"
-    state = answer["data"]["environment"]  # type: ignore[index]
-    seconds = state["seconds"]
+        print(f"{template} {python} {variant}: failed ({code}): {answer['errors'][0]['message']}", flush=True)
+        return None
+    state = answer["data"]["environment"]
+    root = Path(state["root"])
+    proof = prove(root, Log(root.parent / f"{name}.log"), Silent(), variant=variant)
     _, shown = tool("show", name)
-    size = shown["data"]["bytes"] // 1_000_000  # type: ignore[index]
+    lock = read_lock(root / ".imageai-env" / "requirements.txt")
+    record = describe(state, proof, shown["data"]["bytes"], variant)
+    keep_lock(lock, record)
     tool("remove", name, "--yes")
-    return (
-        f"| {state['tensorflow']} | {state['python_version']} | {state['engine']} | works | {seconds['lock']:.1f} | "
-        f"{seconds['install']:.1f} | {seconds['verify']:.1f} | {sum(seconds.values()):.1f} | {size} |"
+    for line in proof.failures():
+        print(f"    {line}", flush=True)
+    return record
+
+
+def describe(state: dict[str, Any], proof: Proof, size: int, variant: str) -> dict[str, Any]:
+    """Return the record of a cell."""
+    return {
+        "template": state["template"],
+        "variant": variant,
+        "target": state["target"],
+        "tensorflow": state["tensorflow"],
+        "imageai": state["imageai"],
+        "python": state["python_version"],
+        "features": dict(proof.features),
+        "failures": list(proof.failures()),
+        "stages": len(proof.stages),
+        "seconds": round(proof.seconds),
+        "peak_mb": proof.peak_rss_mb,
+        "size_mb": size // 1_000_000,
+        "date": str(datetime.now(timezone.utc).date()),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def keep_lock(lock: Lock, record: dict[str, Any]) -> None:
+    """Write the lock with its proof into ``templates/locks``; say what moved."""
+    path = TEMPLATES / "locks" / record["template"] / f"{record['variant']}-{record['target']}.txt"
+    works = sum(record["features"].values())
+    proved = (
+        f"{record['date']} on {record['system']}, CPython {record['python']}: "
+        f"{works} of {len(record['features'])} features of ImageAI"
     )
+    if path.is_file():
+        for change in compare(read_lock(path).pins, lock.pins):
+            print(f"    moved: {change}", flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = replace(lock.header, verified=proved)
+    path.write_text(replace(lock, header=header).render(), encoding="utf-8")
+
+
+def write(records: list[dict[str, Any]], order: list[str]) -> None:
+    """Write the record and its table."""
+    records.sort(key=lambda r: (order.index(r["template"]), r["variant"], -int(r["target"].split("-")[0][3:])))
+    text = json.dumps({"schema": 1, "cells": records}, indent=1)
+    (TEMPLATES / "matrix.json").write_text(text + "\n", encoding="utf-8")
+    features = list(dict.fromkeys(name for record in records for name in record["features"]))
+    rows = []
+    for record in records:
+        marks = [{True: "yes", False: "**no**"}.get(record["features"].get(name), "") for name in features]
+        rows.append(
+            f"| {record['tensorflow']} | {record['python']} | {record['variant']} | {' | '.join(marks)} | "
+            f"{record['seconds']} | {record['peak_mb']} | {record['size_mb']} | {record['date']} |"
+        )
+    head = HEAD.format(features=" | ".join(features), lines="|".join("---" for _ in features))
+    DOCUMENT.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
 
 
 def main() -> int:
-    """Run all cells; 1 if one failed."""
+    """Run the cells; 1 if one could not be created, or does not do all that it should."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("templates", nargs="*", help="default: all that are shipped")
-    parser.add_argument("--output", type=Path, default=Path("docs/matrix.md"))
+    parser.add_argument("--variant", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--upgrade", action="store_true", help="resolve anew instead of taking the verified locks")
+    parser.add_argument("--resume", action="store_true", help="leave out what was proved already")
     arguments = parser.parse_args()
-    _, listed = tool("templates", "list")
-    known = [item["name"] for item in listed["data"]["templates"]]  # type: ignore[index]
-    rows = []
-    for cell in cells(arguments.templates or known):
-        rows.append(run_cell(*cell))
-        print(rows[-1], flush=True)
-    head = HEAD.format(
-        date=datetime.now(timezone.utc).date(),
-        system=f"{platform.system()} {platform.machine()}",
-        processors=os.cpu_count(),
-    )
-    arguments.output.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
-    return int(any("failed" in row for row in rows))
+    os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+    known = [entry.template.name for entry in load_catalog(home()).entries if entry.origin == "shipped"]
+    try:
+        records = json.loads((TEMPLATES / "matrix.json").read_text(encoding="utf-8"))["cells"]
+    except OSError:
+        records = []
+    failed = 0
+    for template, python, variant in cells(arguments.templates or known, arguments.variant):
+        start = f"cp{python.replace('.', '')}-"
+        same = [
+            r for r in records if (r["template"], r["variant"]) == (template, variant) and r["target"].startswith(start)
+        ]
+        if arguments.resume and same:
+            continue
+        record = run_cell(template, python, variant, upgrade=arguments.upgrade)
+        if record is None:
+            failed += 1
+            continue
+        records = [one for one in records if one not in same] + [record]
+        write(records, known)
+        works = sum(record["features"].values())
+        failed += works < len(record["features"])
+        print(f"{template} {python} {variant}: {works}/{len(record['features'])} in {record['seconds']} s", flush=True)
+    return int(failed > 0)
 
 
 if __name__ == "__main__":

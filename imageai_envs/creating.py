@@ -28,6 +28,7 @@ from imageai_envs.paths import Home, environment_python
 from imageai_envs.request import Request
 from imageai_envs.store import Store, validate_name
 from imageai_envs.transaction import check_free, locked, replacing
+from imageai_envs.verified_locks import nearest_lock, verified_lock
 from imageai_envs.verify import Verification, verify
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Wish:
         force: replace an environment that is there.
         download: a missing Python may be fetched.
         wait: wait for another process that works on the same environment.
+        upgrade: resolve anew instead of taking the verified lock.
     """
 
     request: Request
@@ -63,6 +65,7 @@ class Wish:
     force: bool = False
     download: bool = True
     wait: bool = True
+    upgrade: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Plan:
         interpreter: the Python; None when ``fetch`` says which one is to be fetched.
         fetch: version of the Python to fetch.
         engine: who resolves and installs.
-        lock: the given lock; None: one is compiled.
+        lock: the given or the verified lock; None: one is compiled.
         log: record of all subprocesses.
     """
 
@@ -127,7 +130,7 @@ class Plan:
             "variant": self.selection.variant,
             "engine": self.engine.name,
             "python": python,
-            "lock": str(self.wish.lock) if self.wish.lock else "compile",
+            "lock": str(self.wish.lock) if self.wish.lock else "verified" if self.lock else "compile",
             **requirements,
             "disk_mb": template.variants[self.selection.variant].disk_mb,
             "verify": self.wish.verify,
@@ -186,7 +189,9 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
                 hint="Lock for this machine: imageai-env lock -o FILE",
             )
         if not lock:
-            check_clashes(LockInputs(selection, request.extras, interpreter.target))
+            inputs = LockInputs(selection, request.extras, interpreter.target)
+            check_clashes(inputs)
+            lock = None if wish.upgrade else verified_lock(inputs)
     wish = replace(wish, request=request)
     return Plan(wish, name, root, selection, interpreter, fetch_later, engine, lock, log)
 
@@ -315,6 +320,8 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     plan.root.parent.mkdir(parents=True, exist_ok=True)
     with locked(plan.root, home, reporter, wait=plan.wish.wait):
         # Resolved before anything is touched: most failures happen here and cost nothing.
+        if plan.lock and not plan.wish.lock:
+            reporter.note(f"using the lock that comes with the template, verified {plan.lock.header.verified}")
         with clock.step("lock"):
             lock = plan.lock or _resolve(plan, interpreter, home, reporter)
         with replacing(plan.root, force=plan.wish.force):
@@ -332,7 +339,10 @@ def _resolve(plan: Plan, interpreter: Interpreter, home: Home, reporter: Reporte
     engine = plan.engine.describe(interpreter)
     lock = recall_lock(inputs.digest, engine, home)
     if lock is None:
-        lock = compile_lock(inputs, plan.engine, interpreter, plan.log, reporter)
+        # With further requirements: as near as possible to the set that was proved.
+        near = None if plan.wish.upgrade else nearest_lock(inputs)
+        keep = near.pins if near else ()
+        lock = compile_lock(inputs, plan.engine, interpreter, plan.log, reporter, preferred=keep)
         remember_lock(lock, home)
     return lock
 

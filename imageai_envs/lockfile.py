@@ -63,6 +63,7 @@ class Header:
         built: distributions that are built from their sdist.
         dropped: distributions left out though something requires them.
         inputs: digest of everything that the resolution was given.
+        verified: when and on what the full probe of ImageAI ran with exactly this set; empty when it did not.
     """
 
     template: str
@@ -76,6 +77,7 @@ class Header:
     built: tuple[str, ...]
     dropped: tuple[str, ...]
     inputs: str
+    verified: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _render_header(header: Header) -> list[str]:
     lines += [f"# requires: {requirement}" for requirement in header.requires]
     lines += [f"# built-from-source: {name}" for name in header.built]
     lines += [f"# dropped: {name}" for name in header.dropped]
+    lines += [f"# verified: {header.verified}"] if header.verified else []
     return [*lines, f"# inputs: {header.inputs}"]
 
 
@@ -267,6 +270,7 @@ def _parse_header(fields: dict[str, list[str]]) -> Header:
         built=tuple(fields.get("built-from-source", ())),
         dropped=tuple(fields.get("dropped", ())),
         inputs=one("inputs"),
+        verified=one("verified") if "verified" in fields else "",
     )
 
 

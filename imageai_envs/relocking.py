@@ -16,6 +16,7 @@ from imageai_envs.lockfile import Change, Lock, compare, is_lock, read_lock
 from imageai_envs.locking import LockInputs, compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.request import Request
+from imageai_envs.verified_locks import nearest_lock, verified_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +141,12 @@ def _compile(wish: LockWish, previous: Lock | None, home: Home, reporter: Report
     wanted = request.python or (previous.header.target.python_version if previous else None)
     interpreter = find_python(selection, wanted, home, log, reporter, download=wish.download)
     engine = get_engine(wish.engine, home)
-    keep = () if previous is None or wish.upgrade_all else previous.pins
     inputs = LockInputs(selection, request.extras, interpreter.target)
+    if previous is None and not wish.upgrade_all:
+        proved = verified_lock(inputs)
+        if proved:
+            return proved
+        previous = nearest_lock(inputs)
+    keep = () if previous is None or wish.upgrade_all else previous.pins
     upgrade = frozenset(canonicalize_name(name) for name in wish.upgrade)
     return compile_lock(inputs, engine, interpreter, log, reporter, preferred=keep, upgrade=upgrade)

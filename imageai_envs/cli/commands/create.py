@@ -40,14 +40,16 @@ Examples:
     show_default=True,
     help="How it is proved: ImageAI classifies a picture, is imported, or not at all.",
 )
+@click.option("--upgrade", is_flag=True, help="Resolve to the newest versions, not to the lock that was proved.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option("--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works.")
 @answers
 def command(session: Session, /, name: str | None, **options: Any) -> Result:
     """Create an environment and prove that ImageAI runs in it.
 
-    Finds (or fetches) a Python, resolves the template into a lock with hashes, builds an isolated virtual
-    environment from it, and lets ImageAI classify a picture in it. If any of that fails, nothing is left behind.
+    Finds (or fetches) a Python, takes the template's verified lock (or resolves one, with hashes), builds an
+    isolated virtual environment from it, and lets ImageAI classify a picture in it. If any of that fails, nothing is
+    left behind.
     """
     from imageai_envs.creating import Wish, execute, plan_creation
 
@@ -61,6 +63,7 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
         verify=options["verify"],
         force=options["force"],
         download=not options["no_download"],
+        upgrade=options["upgrade"],
     )
     plan = plan_creation(wish, session.home, session.reporter, dry_run=dry_run)
     if dry_run:
