@@ -26,6 +26,9 @@ class Reporter(Protocol):
     def output(self, line: str) -> None:
         """Pass one line of a subprocess, for people who asked to see it."""
 
+    def stop(self) -> None:
+        """Leave the terminal to somebody else."""
+
 
 class Silent:
     """A reporter that tells nobody."""
@@ -46,4 +49,7 @@ class Silent:
         """Ignore."""
 
     def output(self, line: str) -> None:
+        """Ignore."""
+
+    def stop(self) -> None:
         """Ignore."""

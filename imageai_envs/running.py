@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.errors import ImageAIEnvError, PythonNotFoundError, RequestError, UsageProblem
 from imageai_envs.paths import environment_python, scripts_directory
+from imageai_envs.watching import Ended, is_worth_watching, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -143,6 +144,28 @@ def run_reported(root: Path, argv: Sequence[str]) -> int:
     return attend([program, *argv[1:]], variables, stdout=sys.stderr.fileno())
 
 
+def can_be_watched(root: Path, argv: Sequence[str]) -> bool:
+    """Tell whether :func:`run_watched` may take the place of :func:`run_in` for this command without being noticed.
+
+    Raises:
+        The errors of :func:`run_in`.
+    """
+    return is_worth_watching(_prepared(root, argv)[0], argv)
+
+
+def run_watched(root: Path, argv: Sequence[str], *, together: bool = False) -> Ended:
+    """Run ``argv`` as a child and keep the end of its standard error. POSIX only. Same errors as :func:`run_in`.
+
+    With ``together`` its standard output becomes our standard error, as in :func:`run_reported`.
+    """
+    program, variables = _prepared(root, argv)
+    _flush()
+    try:
+        return watch(program, argv, variables, together=together)
+    except OSError as error:
+        raise _refusal(program, argv, error) from error
+
+
 def attend(argv: Sequence[str], variables: Mapping[str, str], stdout: int | None = None) -> int:
     """Run a program on our own terminal, wait, and return its exit code (128 + N when signal N ended it).
 
@@ -212,14 +235,19 @@ def _become(program: str, argv: Sequence[str], variables: Mapping[str, str]) -> 
         with _signals(python_ignores):
             os.execve(program, list(argv), dict(variables))  # noqa: S606 - no shell is the point
     except OSError as error:
-        reason, hint = error.strerror or str(error), None
-        if error.errno == errno.ENOENT:
-            reason = "the interpreter that its first line names does not exist"
-            hint = "If the environment was moved: imageai-env recreate NAME"
-        elif error.errno == errno.ENOEXEC:
-            reason = "it is neither a program for this machine nor a script with a #! line"
-            hint = f"imageai-env run NAME -- sh {shlex.join([program, *argv[1:]])}"
-        raise CommandNotExecutableError(f"Cannot start {program}: {reason}.", hint=hint) from error
+        raise _refusal(program, argv, error) from error
+
+
+def _refusal(program: str, argv: Sequence[str], error: OSError) -> CommandNotExecutableError:
+    """Say why the system does not start a program that is there."""
+    reason, hint = error.strerror or str(error), None
+    if error.errno == errno.ENOENT:
+        reason = "the interpreter that its first line names does not exist"
+        hint = "If the environment was moved: imageai-env recreate NAME"
+    elif error.errno == errno.ENOEXEC:
+        reason = "it is neither a program for this machine nor a script with a #! line"
+        hint = f"imageai-env run NAME -- sh {shlex.join([program, *argv[1:]])}"
+    return CommandNotExecutableError(f"Cannot start {program}: {reason}.", hint=hint)
 
 
 def _flush() -> None:

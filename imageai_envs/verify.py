@@ -15,66 +15,13 @@ from imageai_envs.redaction import redact
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imageai_envs.diagnose.rules import Rule
     from imageai_envs.lockfile import Lock
     from imageai_envs.process import Finished, Log
     from imageai_envs.progress import Reporter
 
 LEVELS = ("inference", "imports", "none")
 _TIMEOUT = 900  # seconds; the probe takes 10-20 on two cores, a machine under load more
-
-
-@dataclass(frozen=True)
-class _Reason:
-    """What an error text of the probe means, in plain words."""
-
-    text: str
-    words: str
-    hint: str
-
-
-# Facts: docs/compatibility.md. Most of these cannot come from a verified set of versions; they come from the machine.
-_REASONS = (
-    _Reason(
-        "libGL.so.1",
-        "OpenCV needs the system library libGL, which this machine does not have.",
-        "apt install libgl1 libglib2.0-0   (or the like of your distribution), then the same command again",
-    ),
-    _Reason(
-        "libgthread-2.0.so.0",
-        "OpenCV needs the system library GLib, which this machine does not have.",
-        "apt install libglib2.0-0, then the same command again",
-    ),
-    _Reason(
-        "No space left on device",
-        "The disk became full.",
-        "Free some space (df -h), then the same command again",
-    ),
-    _Reason(
-        "Descriptors cannot",
-        "protobuf 4 or newer is installed, and this TensorFlow was generated for protobuf 3.",
-        "The template must cap it: protobuf<4",
-    ),
-    _Reason(
-        "cannot import name 'deprecated' from 'matplotlib.cbook'",
-        "ImageAI 2.1.6 uses a function that matplotlib 3.6 removed.",
-        "The template must cap it: matplotlib<3.6",
-    ),
-    _Reason(
-        "module 'numpy' has no attribute",
-        "A numpy that is too new for this TensorFlow or ImageAI is installed.",
-        "The template must cap it: numpy<1.24",
-    ),
-    _Reason(
-        "numpy.core.multiarray failed to import",
-        "A package was compiled for another major version of numpy.",
-        "The template must cap it: numpy<1.24",
-    ),
-    _Reason(
-        "Unable to convert function return value to a Python type",
-        "numpy 2 is installed, and this TensorFlow was compiled for numpy 1.",
-        "The template must cap it: numpy<1.24",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -170,13 +117,15 @@ def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> Veri
     text = f"{details.get('type')}: {details.get('text')}"
     evidence = redact(f"at stage {answer.get('stage')!r}: {text}")
     whole = f"{details.get('traceback')}\n{done.stderr}"
-    for reason in _REASONS:
-        if reason.text in whole:
-            return VerifyError(
-                f"{reason.words}\n  {evidence}\n  Full log: {log.path}",
-                hint=reason.hint,
-                data={"probe": answer},
-            )
+    rule = _cause(whole)
+    if rule:
+        return VerifyError(
+            f"{rule.cause}\n  {evidence}\n  Full log: {log.path}",
+            hint=f"The template must cap it: {rule.cap}"
+            if rule.cap
+            else f"{rule.plain_fix}; then the same command again",
+            data={"probe": answer, "rule": rule.id},
+        )
     return VerifyError(
         f"The environment was built, but ImageAI does not run in it, {evidence}\n  Full log: {log.path}",
         hint="Build it without proof and look yourself: the same command with --verify none",
@@ -184,20 +133,28 @@ def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> Veri
     )
 
 
+def _cause(text: str) -> Rule | None:
+    """Return the rule that names the cause; warnings, and wrappers of other errors, name none."""
+    from imageai_envs.diagnose.explain import explain
+
+    return next((item.rule for item in explain(text) if item.rule.names_cause), None)
+
+
+def _rule_for(status: int) -> Rule:
+    from imageai_envs.diagnose.rules import shipped_rules
+
+    return next(rule for rule in shipped_rules() if status in rule.statuses)
+
+
 def _death(done: Finished) -> tuple[str, str | None, str]:
     """Say why the probe ended without an answer."""
-    if done.returncode == -signal.SIGILL:
-        return (
-            "TensorFlow stopped with an illegal instruction: this processor has no AVX, which its wheels need.",
-            "grep -c avx /proc/cpuinfo   (0 means: use another machine, or a TensorFlow built for this processor)",
-            "no-avx",
-        )
-    if done.returncode in (-9, 137):
-        return (
-            "The system killed the verification, most likely because memory ran out (ImageAI needs about 2 GB).",
-            "Free memory, or build without proof: --verify none",
-            "out-of-memory",
-        )
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as shells count, and rules do
+    if status == 128 + signal.SIGILL:
+        rule = _rule_for(status)
+        return rule.cause, rule.plain_fix, "no-avx"
+    if status == 137:
+        rule = _rule_for(status)
+        return rule.cause, rule.plain_fix, "out-of-memory"
     if done.returncode < 0:
         return f"The verification was ended by signal {-done.returncode}.", None, "probe-died"
     tail = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])

@@ -31,6 +31,7 @@ COMMANDS = {
         "doctor",
         "Say what is wrong with an environment or Python, made by imageai-env or not, and what mends it.",
     ),
+    "explain": ("explain", "Say what an error text or a whole log means, and what mends it."),
     "repair": ("repair", "Mend what check finds, and check again."),
     "recreate": ("recreate", "Build an environment anew from its lock; the old one stays until the new one is proved."),
     "sync": (

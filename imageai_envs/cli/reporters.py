@@ -61,6 +61,9 @@ class Plain:
         if self._verbose:
             self._say(f"  | {line}")
 
+    def stop(self) -> None:
+        """Do nothing: lines that are printed are done with."""
+
 
 class Live(Plain):
     """A line that moves: the step, the megabytes announced and arrived, the time.

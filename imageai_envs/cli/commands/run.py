@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from typing import TYPE_CHECKING
+
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
 from imageai_envs.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imageai_envs.diagnose.explain import Explanation
+    from imageai_envs.environment import Environment
+    from imageai_envs.watching import Ended
 
 _EPILOG = """\b
 Examples:
   imageai-env run myproj -- python detect.py --input street.jpg
   imageai-env run myproj -- pip show tensorflow-cpu
 """
+_WANTED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGPIPE")  # somebody ended the program: that is no failure
 
 
 @click.command(epilog=_EPILOG, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @name_argument
 @click.option("--repair", "mend", is_flag=True, help="Mend the environment first if it is not as locked.")
+@click.option(
+    "--explain/--no-explain",
+    "explained",
+    default=None,
+    help="When a command fails, say what its error means. Default: for Python programs that do not talk to a person.",
+)
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @answers
-def command(session: Session, /, name: str, words: tuple[str, ...], mend: bool) -> Result:
+def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: bool, explained: bool | None) -> Result:
     """Run a command in an environment, without activating it.
 
     Its exit code and signals are the command's. With --json the command's output goes to standard error and its
     exit code is in the answer too.
     """
     from imageai_envs.checks import check_quickly
-    from imageai_envs.running import run_in, run_reported
+    from imageai_envs.running import can_be_watched, run_in, run_reported, run_watched
     from imageai_envs.store import Store
 
     store = Store(session.home)
@@ -39,10 +57,43 @@ def command(session: Session, /, name: str, words: tuple[str, ...], mend: bool) 
         with store.hold(name, session.reporter) as held:
             repair(held, session.home, session.reporter, How())
         sweep()  # the command takes our place; nobody would come back to it
+        session.reporter.stop()
+        broken = []
     elif broken:
         session.reporter.warn(f"{environment.name} is not as locked: {broken[0].evidence}. Mend it: {broken[0].fix}")
     arguments = words[1:] if words[:1] == ("--",) else words
+    watchable = os.name == "posix" and explained is not False
     if session.as_json:
-        code = run_reported(environment.root, arguments)
-        return Result("run", {"name": environment.name, "argv": list(arguments), "returncode": code}, exit_code=code)
-    return Result("run", {}, exit_code=run_in(environment.root, arguments))
+        if not watchable:
+            return _answer(environment, arguments, run_reported(environment.root, arguments), ())
+        ended = run_watched(environment.root, arguments, together=True)
+        return _answer(environment, arguments, ended.status, _explain(environment, ended))
+    if not watchable or not (explained or can_be_watched(environment.root, arguments)):
+        return Result("run", {}, exit_code=run_in(environment.root, arguments))
+    from imageai_envs.cli.explanations import short
+    from imageai_envs.watching import end_like
+
+    ended = run_watched(environment.root, arguments)
+    for line in short(_explain(environment, ended), f"imageai-env repair {environment.name}" if broken else ""):
+        click.echo(line, err=True)
+    return Result("run", {}, exit_code=end_like(ended))
+
+
+def _explain(environment: Environment, ended: Ended) -> tuple[Explanation, ...]:
+    """Return what the end of a failed program's output means, and how it died."""
+    if ended.returncode == 0 or -ended.returncode in (getattr(signal, name, 0) for name in _WANTED):
+        return ()
+    from imageai_envs.diagnose.explain import explain
+    from imageai_envs.diagnose.installed import installed_in
+
+    return explain(ended.tail, installed_in(environment.root), status=ended.status)
+
+
+def _answer(environment: Environment, argv: Sequence[str], code: int, explanations: Sequence[Explanation]) -> Result:
+    data: dict[str, object] = {
+        "name": environment.name,
+        "argv": list(argv),
+        "returncode": code,
+        "explanations": [item.to_json() for item in explanations],
+    }
+    return Result("run", data, exit_code=code)
