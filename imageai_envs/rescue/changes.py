@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from imageai_envs.rescue.choosing import Problem
 from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOWS
+from imageai_envs.rescue.sorting import REQUIRED_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +65,10 @@ def changes_of(
             told = True
             continue
         item = standing.get((line.place, line.text))
-        rows.append(_row(line, parts.aside.get(number, ""), item, versions, checked=lock is not None))
+        aside = parts.aside.get(number, "")
+        if aside == REQUIRED_ONLY and line.name in versions:
+            aside = f"the version that TensorFlow {choice.selection.tensorflow} and the others allow"
+        rows.append(_row(line, aside, item, versions, checked=lock is not None))
     return (*rows, *_added(source, choice, lock, versions))
 
 
@@ -112,12 +116,14 @@ def _row(line: Line, aside: str, item: Item | None, versions: Mapping[str, str],
     version = versions.get(line.name)
     if line.requirement is None:
         return LineChange(line.place, "", "dropped", line.text, "", line.why_not)
+    if aside == REQUIRED_ONLY:
+        aside = "nothing that is kept needs it"
     if version is None:
         if item is not None and item.requirement is not None and not checked:
             return _unchecked(line, item)
         if item is not None and item.requirement is not None and line.requirement.marker is not None:
             return LineChange(line.place, line.name, "kept", line.text, line.text, "its marker excludes this Python")
-        why = item.why if item is not None and item.why else aside or "nothing that is kept needs it"
+        why = item.why if item is not None and item.why else aside or "it is not in the new set"
         return LineChange(line.place, line.name, "dropped", line.text, "", why)
     after = f"{line.name}=={version}"
     if line.requirement.specifier.contains(version, prereleases=True) and not _lost_version(line):

@@ -154,7 +154,10 @@ def _nearest(line: Line, how: How, variant: str, home: Home) -> tuple[Selection,
     fitting = [one for one in served if specifier.contains(one.tensorflow, prereleases=True)]
     gone = line.name == "tensorflow-gpu" and _pivot(specifier) >= Version("2.12")
     if fitting and not gone:
-        return max(fitting, key=lambda one: Version(one.tensorflow)), None
+        # Of a range, the one that is taken when nobody asks for any; else the newest.
+        usual = select(Request(variant=variant), home)
+        alike = [one for one in fitting if one.tensorflow == usual.tensorflow and not how.template]
+        return max(alike or fitting, key=lambda one: Version(one.tensorflow)), None
     if not served:
         return select(Request(template=how.template, variant=variant), home), None  # it says what is missing
     wanted = _pivot(specifier)
@@ -165,7 +168,7 @@ def _nearest(line: Line, how: How, variant: str, home: Home) -> tuple[Selection,
     instead = re.search(r"--tf (\S+)", known.instead) if known else None
     of_known = [one for one in served if instead and one.template.minor == instead[1]]
     older = [one for one in served if Version(one.tensorflow) <= wanted]
-    pool = of_minor or of_known or older or served
+    pool = fitting or of_minor or of_known or older or served
     chosen = max(pool, key=lambda one: Version(one.tensorflow)) if pool is not served else pool[0]
     if gone:
         why, origin = _GONE, "https://pypi.org/project/tensorflow-gpu/"

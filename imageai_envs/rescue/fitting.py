@@ -22,7 +22,7 @@ from imageai_envs.rescue.releases import Releases, nearest, releases
 from imageai_envs.rescue.source import exact_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from imageai_envs.catalog import Selection
     from imageai_envs.engines.base import Engine
@@ -118,6 +118,7 @@ class Fitting:
     runs: int = 0
     problems: list[Problem] = field(default_factory=list)
     before: list[Item] = field(default_factory=list)
+    known: Mapping[str, Releases | None] = field(default_factory=dict)
 
     def search(self, lines: Iterable[Line]) -> Fit:
         """Resolve the template with as much of ``lines`` as possible.
@@ -176,16 +177,16 @@ class Fitting:
             guilty = standing
         elif self.runs < ONE_BY_ONE:
             guilty = [max(guilty, key=_rank)]
-        return [_down(item, reason) if item in guilty else item for item in items]
+        return [_down(item, reason, self.known.get(item.name)) if item in guilty else item for item in items]
 
     def _against_index(self, items: list[Item]) -> list[Item]:
         """Replace pins that the index does not have by the nearest that it has; drop what it does not know."""
         python = self.interpreter.target.python_version
         names = [item.name for item in items if item.requirement is not None]
         self.reporter.step(f"asking the index about {len(names)} distributions")
-        known = releases(names, python, self.log)
+        self.known = releases(names, python, self.log)
         bounds = _bounds(self.selection, self.interpreter.target)
-        return [self._existing(item, known.get(item.name), bounds, python) for item in items]
+        return [self._existing(item, self.known.get(item.name), bounds, python) for item in items]
 
     def _existing(self, item: Item, known: Releases | None, bounds: dict[str, SpecifierSet], python: str) -> Item:
         if item.requirement is None or known is None:
@@ -271,9 +272,21 @@ def _bounds(selection: Selection, target: Target) -> dict[str, SpecifierSet]:
     return bounds
 
 
-def _down(item: Item, reason: str) -> Item:
+def _down(item: Item, reason: str, known: Releases | None) -> Item:
+    """Return the item one step lower; steps that admit no further release are not worth a resolver run."""
     assert item.requirement is not None  # noqa: S101 - only what stands gives way
-    return replace(item, requirement=looser(item.requirement), why=item.why or f"cannot be resolved: {reason}")
+    before, after = _admitted(item.requirement, known), looser(item.requirement)
+    while after is not None and before is not None and _admitted(after, known) == before:
+        after = looser(after)
+    return replace(item, requirement=after, why=item.why or f"cannot be resolved: {reason}")
+
+
+def _admitted(requirement: Requirement, known: Releases | None) -> list[Version] | None:
+    """Return the releases that a requirement admits; None when the index did not say which there are."""
+    if known is None:
+        return None
+    stable = [version for version in known.usable if not version.is_prerelease] or list(known.usable)
+    return [version for version in stable if requirement.specifier.contains(version, prereleases=True)]
 
 
 def _rank(item: Item) -> tuple[bool, bool]:

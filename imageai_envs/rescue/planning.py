@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from imageai_envs.creating import Created, Wish, execute, find_python, plan_creation
 from imageai_envs.engines import get_engine
 from imageai_envs.environment import write_atomically
-from imageai_envs.errors import InstallError, LockFileError, PythonNotFoundError, RequestError
+from imageai_envs.errors import InstallError, LockFileError, PythonNotFoundError
 from imageai_envs.lockfile import Lock, is_lock
 from imageai_envs.locking import LockInputs
 from imageai_envs.logs import open_log
@@ -249,11 +249,14 @@ def write_lock_to(rescue: Rescue, path: Path) -> None:
     """Write the clean set as a lock, which ``create --lock`` and bare pip install.
 
     Raises:
-        RequestError: nothing was resolved, or something that is no lock of ours is there.
+        InstallError: nothing was resolved.
+        LockFileError: something that is no lock of ours is there.
     """
     if rescue.lock is None:
-        raise RequestError(
-            f"There is no lock to write: {rescue.unchecked}", hint=rescue.create_command, code="nothing-resolved"
+        raise InstallError(
+            f"There is no lock to write, since nothing could be resolved: {rescue.unchecked}",
+            hint="Run the same command again when the index answers.",
+            code="nothing-resolved",
         )
     if path.is_dir() or (path.exists() and not is_lock(path)):
         raise LockFileError(

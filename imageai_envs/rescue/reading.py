@@ -107,11 +107,11 @@ def read_text(path: Path) -> str:
 
 
 def _read_requirements(text: str, path: Path) -> Source:
-    listing = re.search(r"^Package\s+Version.*\n-+\s+-+.*\n(?P<rows>(?:.*\n?)*)", text, re.MULTILINE)
+    listing = re.search(r"^Package +Version.*\r?\n-+ +-+.*\r?\n", text, re.MULTILINE)
     if listing:
-        rows = (row.split() for row in listing["rows"].splitlines())
-        pinned = [f"{row[0]}=={row[1]}" for row in rows if len(row) > 1]
-        lines = tuple(read_line(pin, f"line {number}") for number, pin in enumerate(pinned, text.count("\n") and 3))
+        rows = enumerate(text[listing.end() :].splitlines(), text[: listing.end()].count("\n") + 1)
+        pinned = [(number, "==".join(row.split()[:2])) for number, row in rows if len(row.split()) > 1]
+        lines = tuple(read_line(pin, f"line {number}") for number, pin in pinned)
         return Source(str(path), "freeze", lines, complete=True)
     lines = tuple(_lines_of(text, path, (), constraint=False))
     names = {line.name for line in lines if line.pin or (line.requirement and line.requirement.url)}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 _AT_ONCE = 4
 _FILE = re.compile(r"/[A-Za-z0-9_.-]+?-(\d[^-/#\s]*?)(?:-[^/#\s]*\.whl|\.tar\.gz|\.zip)")
-_FAILED = re.compile(r"Retrying|HTTP error (?!404)[45]\d\d|(?!404)[45]\d\d (?:Client|Server) Error|Connection ?Error")
+_FAILED = re.compile(r"Retrying|Could not fetch URL (?!.*: 404 )")
 
 
 @dataclass(frozen=True)

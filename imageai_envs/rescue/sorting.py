@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from imageai_envs.lockfile import Lock
     from imageai_envs.rescue.source import Line, Source
 
+REQUIRED_ONLY = "something else requires it"
+
 
 @dataclass(frozen=True)
 class Sorted:
@@ -90,7 +92,7 @@ def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str
     if name in OPENCVS and "opencv-python" in own and name != "opencv-python":
         return "opencv-python is the one that ImageAI asks for, and both hold the package cv2"
     if source.complete and (name in own or _follows(name, source)):
-        return "something else requires it"
+        return REQUIRED_ONLY
     return ""
 
 
