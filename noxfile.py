@@ -50,9 +50,16 @@ def real(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Create and prove every template on every Python that is here; writes docs/matrix.md (half an hour)."""
+    """Prove every feature of ImageAI for every template on every Python that is here (two hours); keep the locks."""
     install(session)
     session.run("python", "benchmarks/matrix.py", *session.posargs)
+
+
+@nox.session
+def relock(session: nox.Session) -> None:
+    """Resolve every verified lock anew, show what moved, and prove that (two hours)."""
+    install(session)
+    session.run("python", "benchmarks/matrix.py", "--upgrade", *session.posargs)
 
 
 @nox.session
@@ -68,6 +75,7 @@ def bench(session: nox.Session) -> None:
     install(session)
     session.run("python", "benchmarks/create.py", *session.posargs)
     session.run("python", "benchmarks/maintain.py", *session.posargs)
+    session.run("python", "benchmarks/doctor.py", *session.posargs)
 
 
 @nox.session

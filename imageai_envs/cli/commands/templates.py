@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,14 @@ import click
 
 from imageai_envs.cli.options import Session, answers
 from imageai_envs.result import Result, Table
+from imageai_envs.target import Target
+from imageai_envs.verified_locks import load_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imageai_envs.catalog import Entry
+    from imageai_envs.verified_locks import Cell
 
 
 @click.group()
@@ -19,8 +25,13 @@ def command() -> None:
     """List, show and validate templates."""
 
 
+def _cells(entry: Entry) -> list[Cell]:
+    """Return what was proved of a template: of a shipped one only, another of that name is another one."""
+    return [c for c in load_matrix() if entry.origin == "shipped" and c.template == entry.template.name]
+
+
 def _data(entry: Entry) -> dict[str, object]:
-    template = entry.template
+    template, cells = entry.template, _cells(entry)
     return {
         "name": template.name,
         "summary": template.summary,
@@ -47,7 +58,20 @@ def _data(entry: Entry) -> dict[str, object]:
         ],
         "source_only": [item.distribution for item in template.source_only],
         "dropped": [item.distribution for item in template.dropped],
+        "proved": [asdict(cell) for cell in cells],
     }
+
+
+def _proved(cells: Sequence[Cell]) -> str:
+    """Say in one table cell what was proved: on which Pythons everything works, and where something does not."""
+    cpu = sorted((cell for cell in cells if cell.variant == "cpu"), key=lambda cell: Target.parse(cell.target).python)
+    works = [Target.parse(cell.target).python_version for cell in cpu if cell.works]
+    parts = [f"works ({', '.join(works)})"] if works else []
+    for cell in cpu:
+        missing = [name for name, ok in cell.features.items() if not ok]
+        if missing:
+            parts.append(f"partly ({Target.parse(cell.target).python_version}: no {', '.join(missing)})")
+    return "; ".join(parts) or "resolved only"
 
 
 @command.command("list")
@@ -64,6 +88,7 @@ def list_command(session: Session, /) -> Result:
             entry.template.imageai.version,
             entry.template.python_words(),
             ", ".join(entry.template.variants),
+            _proved(_cells(entry)),
             entry.origin,
             entry.template.summary,
         )
@@ -75,7 +100,7 @@ def list_command(session: Session, /) -> Result:
         "templates": [_data(entry) for entry in catalog.entries],
         "broken": [error.message for error in catalog.broken],
     }
-    headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "VARIANTS", "FROM", "SUMMARY")
+    headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "VARIANTS", "PROVED", "FROM", "SUMMARY")
     return Result("templates list", data, [Table(headings, rows)])
 
 
