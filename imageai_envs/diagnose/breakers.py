@@ -83,7 +83,8 @@ BREAKERS = (
         "tensorflow-optimizers", "tensorflow", ">=2.11,<2.16",
         "Its new optimizers do not know what ImageAI says to them. Training a classification model fails (ValueError: "
         "decay is deprecated in the new Keras optimizer); training a detection model runs, silently at ten times the "
-        "learning rate that ImageAI sets. Everything else works.",
+        "learning rate that ImageAI sets. Everything else works. imageai-env puts a hook into its environments that "
+        "gives ImageAI the optimizers that it means.",
         imageai="<3", without=HOOK, link=f"{_TF}/58831",
     ),
     _Breaker(
@@ -112,7 +113,7 @@ BREAKERS = (
     ),
     _Breaker(
         "numpy-2-matplotlib", "numpy", ">=2",
-        "This matplotlib was compiled for numpy 1. imageai.Detection and imageai.Classification do not import: "
+        "This matplotlib was compiled for numpy 1. It does not import, and neither does ImageAI 2, which uses it: "
         "ImportError: numpy.core.multiarray failed to import.",
         ("numpy<1.24",), beside=("matplotlib", "<3.8.4"),
         link="https://numpy.org/doc/stable/user/troubleshooting-importerror.html",
@@ -125,9 +126,15 @@ BREAKERS = (
     ),
     _Breaker(
         "numpy-1.24", "numpy", ">=1.24,<2",
+        "numpy 1.24 removed names that it uses. import tensorflow fails: AttributeError: module 'numpy' has "
+        "no attribute 'object' (or 'typeDict'). numpy 1.23 works, though it asks for 1.19 (measured).",
+        ("numpy<1.24",), tensorflow=">=2.4,<2.7",
+    ),
+    _Breaker(
+        "numpy-1.24", "numpy", ">=1.24,<2",
         "numpy 1.24 removed numpy.float. Training a detection model (DetectionModelTrainer) fails: AttributeError: "
         "module 'numpy' has no attribute 'float'. Everything else of ImageAI works.",
-        ("numpy<1.24",), imageai="<3", tensorflow=_ANY,
+        ("numpy<1.24",), imageai="<3", tensorflow=">=2.7",
     ),
     # matplotlib
     _Breaker(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
@@ -21,7 +22,7 @@ def inspect(subject: Subject) -> list[Finding]:
         return []
     installed = [subject.winners[name] for name in _HEAVY if name in subject.winners]
     if subject.kind == "conda":
-        return _base(subject, installed) if (subject.facts.prefix / "condabin").is_dir() else []
+        return _base(subject, installed) if os.path.isdir(subject.facts.prefix / "condabin") else []  # noqa: PTH112
     user = subject.facts.user_site
     findings = []
     for where, items in (

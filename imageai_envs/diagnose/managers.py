@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ def _leftovers(subject: Subject) -> Iterable[Finding]:
 
 def _conda(subject: Subject) -> Iterable[Finding]:
     """Find pip's packages in an environment of conda, and the packages that both installed."""
-    if subject.root is None or not (subject.root / "conda-meta").is_dir():
+    if subject.root is None or not os.path.isdir(subject.root / "conda-meta"):  # noqa: PTH112 - Path's raises
         return
     recorded = _recorded(subject.root / "conda-meta")
     here = [item for item in subject.winners.values() if item.path.is_relative_to(subject.root)]
@@ -98,7 +99,7 @@ def _conda(subject: Subject) -> Iterable[Finding]:
             "pip-in-conda",
             "warning",
             str(subject.root),
-            f"{len(alone)} distributions were installed by pip into an environment of conda: {_listing(alone)}",
+            f"pip installed into an environment of conda: {_listing(alone)}",
             "conda does not know them: its next installation may replace what they need.",
             f"{remedy.fresh(subject)}   (in this one: run no conda install any more)",
             link=_LINK,
@@ -135,7 +136,7 @@ def _active(subject: Subject) -> Iterable[Finding]:
             "conda deactivate   (for good: conda config --set auto_activate_base false)",
             link="https://docs.conda.io/projects/conda/en/stable/user-guide/configuration/settings.html",
         )
-    if subject.facts and (subject.facts.base_prefix / "conda-meta").is_dir():
+    if subject.facts and os.path.isdir(subject.facts.base_prefix / "conda-meta"):  # noqa: PTH112 - as above
         yield Finding(
             "venv-on-conda",
             "note",

@@ -18,7 +18,8 @@ _NEWER_KERAS = {
     "2.11": "AttributeError: module 'tensorflow.compat.v2.__internal__' has no attribute "
     "'register_load_context_function'",
     "2.12": "ImportError: cannot import name 'type_spec_registry' from 'tensorflow.python.framework'",
-    "2.15": "ImportError: cannot import name 'dtensor' from 'tensorflow.compat.v2.experimental'",
+    "2.15": "SymbolAlreadyExposedError: Symbol Zeros is already exposed as (), or ImportError: cannot import name "
+    "'dtensor' from 'tensorflow.compat.v2.experimental'",
 }
 _OLDER_KERAS = "ModuleNotFoundError: No module named 'tensorflow.keras', or 'Keras requires TensorFlow 2.2 or higher'"
 _TENSORFLOW = (2, 6), (2, 16)  # minors that require the keras of their own number
@@ -50,7 +51,7 @@ def _keras(subject: Subject) -> list[Finding]:
         id_, severity = "keras-3", "error"
         cause = (
             f"Keras 3 is another library than the Keras of TensorFlow {number}: import keras, import keras_resnet and "
-            "imageai.Detection fail, and tf.keras with them."
+            "imageai.Detection fail, as: ModuleNotFoundError: No module named 'tensorflow.keras'."
         )
     elif have > wanted:
         id_, severity = "keras-mismatch", "error"
@@ -212,9 +213,9 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
     else:
         what = f"Python {facts.minor}"
         cause = (
-            "TensorFlow 2.4 to 2.10, with which all of ImageAI 2.1.6 works, have wheels up to Python 3.10 (pip answers "
-            "'No matching distribution found'), and matplotlib<3.6, which it needs, has none for 3.11; no template "
-            "serves it. imageai-env finds or fetches a Python that fits."
+            "ImageAI 2.1.6 needs matplotlib<3.6, which has no wheel for Python 3.11 and newer, and TensorFlow 2.4 to "
+            "2.11 have none either (pip answers 'No matching distribution found'). imageai-env finds or fetches a "
+            "Python that fits."
         )
     return [
         Finding(

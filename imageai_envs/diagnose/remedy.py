@@ -5,19 +5,25 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from imageai_envs.diagnose.subject import release
+
 if TYPE_CHECKING:
     from imageai_envs.diagnose.subject import Subject
 
 # TensorFlow minors with a template (templates/tf*.toml; a test holds this to them). Reading the templates for one
 # sentence would cost more than the whole diagnosis.
-MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10")
+MINORS = tuple(f"2.{minor}" for minor in range(4, 16))
+_USUAL = "2.10"  # where nothing says which
 
 
 def fresh(subject: Subject) -> str:
     """Return the command that makes a clean environment with the TensorFlow that was found, or the nearest one."""
-    found = subject.tensorflow.version if subject.tensorflow else ""
-    minor = ".".join(found.split(".")[:2])
-    return f"imageai-env create myproj --tf {minor if minor in MINORS else MINORS[-1]}"
+    found = release(subject.tensorflow.version) if subject.tensorflow else None
+    if found is None:
+        return f"imageai-env create myproj --tf {_USUAL}"
+    minor = f"{found.major}.{found.minor}"
+    nearest = minor if minor in MINORS else MINORS[-1] if (found.major, found.minor) > (2, 4) else MINORS[0]
+    return f"imageai-env create myproj --tf {nearest}"
 
 
 def install(subject: Subject, *requirements: str) -> str:

@@ -183,7 +183,7 @@ def _strays(subject: Subject, facts: Facts) -> Iterable[Finding]:
         elif module in PURPOSE and not _provided_otherwise(subject, module):
             yield Finding(
                 "module-without-distribution",
-                "error" if Path(location).is_dir() else "warning",
+                "error" if os.path.isdir(location) else "warning",  # noqa: PTH112 - Path's raises
                 module,
                 f"import {module} loads {location}, and no installed distribution brings it",
                 "It was copied there by hand, or it is what an interrupted or overlapping uninstallation left: pip "
@@ -199,7 +199,7 @@ def _on(subject: Subject, location: str) -> bool:
 
 
 def _editable(owners: list[Distribution]) -> bool:
-    return any((item.path / "direct_url.json").is_file() for item in owners)
+    return any(os.path.isfile(item.path / "direct_url.json") for item in owners)  # noqa: PTH113 - as above
 
 
 def _provided_otherwise(subject: Subject, module: str) -> bool:

@@ -128,7 +128,8 @@ class Subject:
     @property
     def kind(self) -> str:
         """Return ``venv``, ``conda`` or ``global``."""
-        if self.root and (self.root / "conda-meta").is_dir() and not (self.root / "pyvenv.cfg").exists():
+        # os.path throughout: methods of Path raise PermissionError where nothing may be looked at.
+        if self.root and os.path.isdir(self.root / "conda-meta") and not os.path.lexists(self.root / "pyvenv.cfg"):  # noqa: PTH112
             return "conda"
         return "venv" if self.root else "global"
 
@@ -230,7 +231,7 @@ def look_at(
     """Ask the interpreter and return the subject; one that is missing, broken or hanging gives one without facts."""
     environ = dict(os.environ if environ is None else environ)
     facts, silence = _ask(executable, environ)
-    if root is None and facts and (facts.in_venv or (facts.prefix / "conda-meta").is_dir()):
+    if root is None and facts and (facts.in_venv or os.path.isdir(facts.prefix / "conda-meta")):  # noqa: PTH112
         root = facts.prefix
     return Subject(label, executable, root, environment, facts, silence, environ)
 

@@ -56,6 +56,8 @@ def resolve(
             return _directory(root, name_or_path, variables)
         if not name_or_path.strip() or not os.path.lexists(path):
             raise _unknown(home, name_or_path)
+    elif not os.path.lexists(path):
+        raise _unknown(home, name_or_path)
     path = path.absolute()
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
         return _directory(path, name_or_path, variables)
