@@ -27,10 +27,7 @@ COMMANDS = {
     "activate": ("activate", "Print what activates an environment, for eval."),
     "remove": ("remove", "Remove an environment."),
     "check": ("check", "Compare an environment with its lock: Python, distributions, every file's hash, scripts."),
-    "doctor": (
-        "doctor",
-        "Say what is wrong with an environment or Python, made by imageai-env or not, and what mends it.",
-    ),
+    "doctor": ("doctor", "Say what is wrong with an environment or Python, whoever made it, and what mends it."),
     "explain": ("explain", "Say what an error text or a whole log means, and what mends it."),
     "repair": ("repair", "Mend what check finds, and check again."),
     "recreate": ("recreate", "Build an environment anew from its lock; the old one stays until the new one is proved."),

@@ -83,7 +83,7 @@ BREAKERS = (
         "tensorflow-optimizers", "tensorflow", ">=2.11,<2.16",
         "Its new optimizers do not know what ImageAI says to them. Training a classification model fails (ValueError: "
         "decay is deprecated in the new Keras optimizer); training a detection model runs, silently at ten times the "
-        "learning rate that ImageAI sets. Everything else works. imageai-env puts a hook into its environments that "
+        "learning rate that ImageAI sets. Everything else works. Our environments have a hook that "
         "gives ImageAI the optimizers that it means.",
         imageai="<3", without=HOOK, link=f"{_TF}/58831",
     ),

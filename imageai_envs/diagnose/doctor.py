@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import (
     breakers,
+    damaged,
     global_installation,
     gpu,
     kernels,
@@ -33,6 +34,7 @@ INSPECTIONS: tuple[Inspection, ...] = (
     venv_misuse.inspect,
     shadowing.inspect,
     overlaps.inspect,
+    damaged.inspect,
     managers.inspect,
     breakers.inspect,
     pairs.inspect,
@@ -48,7 +50,8 @@ _SEVERITIES = ("error", "warning", "note")
 _ORDER = (
     "python-missing", "python-not-executable", "pyvenv-cfg", "moved", "python-silent", "pythonhome",
     "system-site-packages", "pythonpath-shadows", "user-site-shadows", "module-shadowed",
-    "imageai-3-tensorflow", "overlap", "duplicate", "other-python", "conda-and-pip", "missing", "other-version",
+    "imageai-3-tensorflow", "overlap", "duplicate", "file-missing", "file-altered", "other-python", "conda-and-pip",
+    "missing", "other-version",
     "module-without-distribution", "imageai-tensorflow-1", "imageai-too-old", "tensorflow-missing", "torch-missing",
     "tensorflow-keras-3", "numpy-2", "protobuf-4", "keras-3", "keras-mismatch", "keras-nightly",
     "torchvision-mismatch", "torchvision-build", "numpy-2-torch", "numpy-2-matplotlib", "matplotlib-3.6",
@@ -93,7 +96,7 @@ def diagnose(subject: Subject, inspections: tuple[Inspection, ...] = INSPECTIONS
         findings += check_quickly(subject.environment)
     for inspect in inspections:
         findings += _safely(inspect, subject)
-    ordered = tuple(_redacted(finding) for finding in _order(_merge(findings)))
+    ordered = tuple(_redacted(finding) for finding in _order(_merge(subject, findings)))
     return Diagnosis(subject, ordered, _verdict(subject, ordered))
 
 
@@ -138,7 +141,7 @@ def _revive(subject: Subject) -> str:
     return remedy.fresh(subject)
 
 
-def _merge(findings: list[Finding]) -> list[Finding]:
+def _merge(subject: Subject, findings: list[Finding]) -> list[Finding]:
     """Keep the gravest of findings that say the same of the same, and fold consequences into their causes."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in findings:
@@ -147,6 +150,10 @@ def _merge(findings: list[Finding]) -> list[Finding]:
             kept[key] = finding
     if any(finding.id == "python-missing" for finding in findings):
         kept = {key: finding for key, finding in kept.items() if key[0] != "python-silent"}
+    # What comes from elsewhere and breaks something is the root of what it breaks.
+    broken = {finding.distribution or finding.subject for finding in kept.values() if finding.severity == "error"}
+    for id_ in shadowing.blamed(subject, broken):
+        kept |= {key: replace(found, severity="error") for key, found in kept.items() if key[0] == id_}
     # A named cause says more than 'wants keras<2.11': that becomes its evidence.
     named: dict[str, tuple[str, str]] = {}
     for finding in _order(list(kept.values())):

@@ -214,8 +214,8 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
         what = f"Python {facts.minor}"
         cause = (
             "ImageAI 2.1.6 needs matplotlib<3.6, which has no wheel for Python 3.11 and newer, and TensorFlow 2.4 to "
-            "2.11 have none either (pip answers 'No matching distribution found'). imageai-env finds or fetches a "
-            "Python that fits."
+            "2.11 have none either (pip answers 'No matching distribution found'). create finds or fetches a Python "
+            "that fits."
         )
     return [
         Finding(

@@ -33,6 +33,7 @@ _WHY = {
     _SYSTEM: "pyvenv.cfg says include-system-site-packages = true (venv --system-site-packages), so what is missing "
     "here is taken from the Python below.",
 }
+_TOLD_BY = {_PYTHONPATH: "pythonpath-shadows", _USER: "user-site-shadows", _SYSTEM: "system-site-packages"}
 _CURE = {_PYTHONPATH: "unset PYTHONPATH", _USER: "export PYTHONNOUSERSITE=1"}
 
 
@@ -77,6 +78,23 @@ def origin(subject: Subject, facts: Facts, site: Path) -> str:
     if subject.root and not _under(real, subject.root) and read_cfg(subject.root).get(_INCLUDE, "").lower() == "true":
         return _SYSTEM  # Debian's Pythons have theirs in /usr/lib/python3/dist-packages, not below the prefix
     return _OWN
+
+
+def blamed(subject: Subject, broken: Iterable[str]) -> frozenset[str]:
+    """Return the ids of the findings that tell how broken distributions got in front of an environment's own.
+
+    Empty where all comes from one place: then that it is elsewhere is not what breaks them.
+    """
+    facts = subject.facts
+    if facts is None:
+        return frozenset()
+    places = {
+        item.site: origin(subject, facts, item.site) for item in subject.winners.values() if item.name in PIPELINE
+    }
+    if _OWN not in places.values():
+        return frozenset()
+    origins = {places.get(subject.winners[name].site, _OWN) for name in broken if name in subject.winners}
+    return frozenset(_TOLD_BY[where] for where in origins if where in _TOLD_BY)
 
 
 _INCLUDE = "include-system-site-packages"

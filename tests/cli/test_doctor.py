@@ -69,7 +69,7 @@ def test_the_copied_recipe(recipe: Path) -> None:
         assert f"   {label}" in answer.out
     assert "mend: imageai-env create myproj --tf 2.10\n" in answer.out
     assert lines[-1] == "All at once, in a clean environment: imageai-env doctor .venv --fix"
-    assert max(map(len, (line for line in lines if not re.search("mend:|see:|Looked at:", line)))) <= 100
+    assert max(len(line) for line in lines if re.match("   (?:seen:|why:| {6})", line)) <= 100
 
 
 def test_the_same_as_json(recipe: Path) -> None:

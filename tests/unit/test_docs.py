@@ -162,18 +162,42 @@ def test_the_exit_codes_of_error_codes_are_those_of_their_classes() -> None:
             assert listed[one.code] == str(one.exit_code)
 
 
-def test_every_finding_is_listed() -> None:
-    used = {
-        node.args[0].value
-        for path, tree in trees().items()
-        if path.parent.name in ("checks", "diagnose")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
-    }
+def findings_in(package: str) -> dict[str, set[str]]:
+    """Return every finding of a package's modules, with the severities that stand beside it in the source."""
+    found: dict[str, set[str]] = {}
+    for path, tree in trees().items():
+        if path.parent.name != package:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Finding", "_Breaker"):
+                names = [name for name in strings(node.args[0]) if re.fullmatch(r"[a-z0-9.-]+", name)]
+                given = [keyword.value for keyword in node.keywords if keyword.arg == "severity"]
+                beside = node.args[1] if ast.unparse(node.func) == "Finding" else (given or [ast.Constant("error")])[0]
+                for name in names:
+                    found.setdefault(name, set()).update({"error", "warning", "note"} & set(strings(beside)))
+    return found
+
+
+def strings(node: ast.expr) -> list[str]:
+    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+
+
+def test_every_finding_of_check_is_listed() -> None:
     section = page("json.md").partition("\n### Findings\n")[2].partition("\n## ")[0]
     listed = {name for row in rows(section) for name in re.findall(r"`([a-z0-9.-]+)`", row[0])}
 
-    assert listed == used | {"does-not-run"}
+    assert listed == {*findings_in("checks"), "does-not-run"}
+
+
+def test_every_finding_of_doctor_is_listed_with_its_severities() -> None:
+    section = page("doctor.md").partition("\n## Findings\n")[2]
+    used = findings_in("diagnose")
+    table = {name: row[1] for row in rows(section) for name in re.findall(r"`([a-z0-9.-]+)`", row[0])}
+
+    assert {*table, "not-inspected"} == set(used)
+    assert "`not-inspected` (note)" in section
+    for name, severities in table.items():
+        assert used[name] <= set(severities.split(", ")), name
 
 
 # Links
@@ -271,7 +295,7 @@ def test_commands_in_hints_exist() -> None:
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    assert complaint("imageai-env doctor")
+    assert complaint("imageai-env cure")
     assert complaint("imageai-env create x --offline")
     assert not complaint("imageai-env create x --tf 2.10 --with 'a<2'")
 
