@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.errors import ImageAIEnvError, PythonNotFoundError, RequestError, UsageProblem
 from imageai_envs.paths import environment_python, scripts_directory
-from imageai_envs.watching import Ended, is_worth_watching, watch
+from imageai_envs.watching import (
+    Ended,
+    is_worth_watching,
+    share_a_file,
+    share_a_terminal,
+    watch,
+    writes_no_traceback,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -153,15 +160,26 @@ def can_be_watched(root: Path, argv: Sequence[str]) -> bool:
     return is_worth_watching(_prepared(root, argv)[0], argv)
 
 
-def run_watched(root: Path, argv: Sequence[str], *, together: bool = False) -> Ended:
-    """Run ``argv`` as a child and keep the end of its standard error. POSIX only. Same errors as :func:`run_in`.
+def run_watched(root: Path, argv: Sequence[str], *, together: bool = False, relay: bool = False) -> Ended:
+    """Run ``argv`` as a child and keep how it failed. POSIX only. Same errors as :func:`run_in`.
 
-    With ``together`` its standard output becomes our standard error, as in :func:`run_reported`.
+    Args:
+        root: directory of the environment.
+        argv: program and arguments.
+        together: its standard output becomes our standard error, as in :func:`run_reported`.
+        relay: read along also where standard output and error are one terminal, whose order may then change.
     """
     program, variables = _prepared(root, argv)
     _flush()
     try:
-        return watch(program, argv, variables, together=together)
+        if together or relay or not share_a_terminal() or writes_no_traceback(argv):
+            one = together or (share_a_file() and not share_a_terminal())
+            return watch(program, argv, variables, together=one)
+        from imageai_envs.keeping import keeper
+
+        with keeper(variables) as kept:
+            ended = watch(program, argv, kept.variables, relay=False)
+            return Ended(ended.returncode, kept.read())
     except OSError as error:
         raise _refusal(program, argv, error) from error
 

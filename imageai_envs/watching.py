@@ -1,13 +1,14 @@
-r"""Run a user's Python program as a child and keep the end of what it writes to standard error.
+r"""Run a user's Python program as a child, so that somebody is there afterwards to explain how it failed.
 
-:func:`imageai_envs.running.run_in` becomes the command, so that nothing stands between it and its parent. To explain
-how a program failed, somebody has to stay and read along; this module does it so that nobody can tell the difference:
+:func:`imageai_envs.running.run_in` becomes the command, so that nothing stands between it and its parent. This module
+stays, and does it so that neither the program nor our parent can tell:
 
-* Standard input and output are inherited. Standard error goes through a pipe, or through a pseudo-terminal of the
-  same size when ours is a terminal, so that colours and progress bars stay; every byte is passed on as it comes.
 * The program stays in our process group: Ctrl-C, Ctrl-\ and Ctrl-Z reach it from the terminal. A signal that was sent
   to us alone is passed on. Which of the two it was, a sentinel in the same group tells: it has the signal too, or not.
 * A program that a signal ended ends us with the same signal.
+* Its standard error goes through a pipe, every byte passed on as it comes; its standard output too where both are one
+  file, so that their order stays. Where both are one terminal they stay untouched, and the traceback comes another
+  way (:mod:`imageai_envs.keeping`). pip writes none; its standard error goes through a pseudo-terminal of that size.
 * What a program leaves running with its standard error open (a daemon) keeps it: somebody goes on passing on.
 
 Only for what gains by it: Python programs that are not interactive (:func:`is_worth_watching`).
@@ -101,13 +102,34 @@ def _runs_a_program(words: Sequence[str]) -> bool:
     return not _is_terminal(0)
 
 
-def watch(program: str, argv: Sequence[str], variables: Mapping[str, str], *, together: bool = False) -> Ended:
-    """Run a program to its end and pass on what it writes to standard error. POSIX only, main thread only.
+def share_a_file() -> bool:
+    """Tell whether our standard output and standard error are one file, pipe or terminal."""
+    try:
+        return os.path.sameopenfile(1, 2)
+    except OSError:
+        return False
+
+
+def share_a_terminal() -> bool:
+    """Tell whether our standard output and standard error are one terminal."""
+    return _is_terminal(2) and share_a_file()
+
+
+def writes_no_traceback(argv: Sequence[str]) -> bool:
+    """Tell whether this is a Python program that prints its errors itself: pip."""
+    return bool(re.fullmatch(r"pip[\d.]*", Path(argv[0]).name)) or list(argv[1:3]) == ["-m", "pip"]
+
+
+def watch(
+    program: str, argv: Sequence[str], variables: Mapping[str, str], *, relay: bool = True, together: bool = False
+) -> Ended:
+    """Run a program to its end. POSIX only, main thread only.
 
     Args:
         program: the executable.
         argv: the command, its name first.
         variables: the whole environment.
+        relay: pass on what it writes to standard error and keep the end; otherwise that stays the program's own.
         together: pass its standard output on to our standard error too.
 
     Raises:
@@ -117,7 +139,7 @@ def watch(program: str, argv: Sequence[str], variables: Mapping[str, str], *, to
     # What is ignored around us (nohup) is ignored by the program as well.
     numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
     with _sentinel(numbers) as went_to_all, _waking({*numbers, signal.SIGCHLD, signal.SIGWINCH}) as wakened:
-        source, target = _channel()
+        source, target = _channel() if relay else (None, None)
         try:
             child = subprocess.Popen(
                 list(argv),
@@ -129,24 +151,26 @@ def watch(program: str, argv: Sequence[str], variables: Mapping[str, str], *, to
                 preexec_fn=_ends_with_us(os.getpid()),
             )
         except BaseException:
-            os.close(source)
+            if source is not None:
+                os.close(source)
             raise
         finally:
-            os.close(target)
-        relay = _Relay(source)
+            if target is not None:
+                os.close(target)
+        copy = _Relay(source)
         while child.poll() is None:
-            ready = select.select([wakened, *relay.sources], [], [])[0]
+            ready = select.select([wakened, *copy.sources], [], [])[0]
             for number in _read_numbers(wakened) if wakened in ready else ():
                 if number == signal.SIGWINCH:
-                    relay.resize()
+                    copy.resize()
                 elif number != signal.SIGCHLD and not went_to_all(number):
                     with contextlib.suppress(ProcessLookupError):
                         child.send_signal(number)
             if source in ready:
-                relay.pass_on()
-        relay.drain()
-    relay.leave()
-    return Ended(child.returncode, bytes(relay.tail))
+                copy.pass_on()
+        copy.drain()
+    copy.leave()
+    return Ended(child.returncode, bytes(copy.tail))
 
 
 def end_like(ended: Ended) -> int:
@@ -171,15 +195,14 @@ def end_like(ended: Ended) -> int:
 class _Relay:
     """Copies a channel to our standard error and keeps its end."""
 
-    def __init__(self, source: int) -> None:
-        self._source = source
-        self.sources = [source]
+    def __init__(self, source: int | None) -> None:
+        self.sources = [] if source is None else [source]
         self.tail = bytearray()
 
     def pass_on(self) -> bool:
         """Copy one block; False at the end."""
         try:
-            block = os.read(self._source, _BLOCK)
+            block = os.read(self.sources[0], _BLOCK)
         except OSError as error:
             if error.errno != errno.EIO:  # so a pseudo-terminal says that nobody has it open any more
                 raise
@@ -216,12 +239,12 @@ class _Relay:
 
     def resize(self) -> None:
         """Give a pseudo-terminal the size of ours."""
-        if self.sources and os.isatty(self._source):
-            _copy_size(self._source)
+        for source in self.sources:
+            if os.isatty(source):
+                _copy_size(source)
 
     def _close(self) -> None:
-        self.sources.clear()
-        os.close(self._source)
+        os.close(self.sources.pop())
 
 
 def _channel() -> tuple[int, int]:

@@ -170,7 +170,9 @@ def _glibc_wanted(item: Distribution) -> tuple[int, int] | None:
 def _opencv(subject: Subject, sources: Sources) -> list[Finding]:
     for item in (subject.winners[name] for name in OPENCVS if name in subject.winners):
         modules = sorted((item.site / "cv2").glob("*.so")) + sorted((item.site / "cv2").glob("python-*/*.so"))
-        bundled = [item.site / f"{item.name.replace('-', '_')}.libs", item.site / "cv2" / ".libs"]
+        # Of several, whose cv2 this is cannot be told: each one's libraries may be the right ones.
+        bundled = [item.site / f"{name.replace('-', '_')}.libs" for name in OPENCVS]
+        bundled.append(item.site / "cv2" / ".libs")
         if subject.kind == "conda" and subject.root:
             bundled.append(subject.root / "lib")
         absent = missing(modules, [path for path in bundled if path.is_dir()], sources.libraries(subject))

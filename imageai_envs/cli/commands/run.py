@@ -73,7 +73,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     from imageai_envs.cli.explanations import short
     from imageai_envs.watching import end_like
 
-    ended = run_watched(environment.root, arguments)
+    ended = run_watched(environment.root, arguments, relay=bool(explained))
     for line in short(_explain(environment, ended), f"imageai-env repair {environment.name}" if broken else ""):
         click.echo(line, err=True)
     return Result("run", {}, exit_code=end_like(ended))
