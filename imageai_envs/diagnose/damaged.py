@@ -1,0 +1,120 @@
+"""Are the files there that the installed distributions brought? What is gone, or is only half of a library.
+
+Asked of the distributions that decide whether ImageAI runs, of their modules and libraries only, and by RECORD's sizes:
+hashing everything (``check``) takes twenty times as long as all other inspections together.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from imageai_envs.diagnose import remedy
+from imageai_envs.diagnose.families import KERASES, MODULES, OPENCVS, PIPELINE
+from imageai_envs.finding import Finding
+
+if TYPE_CHECKING:
+    from imageai_envs.diagnose.subject import Subject
+    from imageai_envs.distributions import Distribution
+
+_LIBRARIES = (".so", ".pyd", ".dll", ".dylib")
+_ENOUGH = 3  # files named per distribution
+_FAMILIES = (MODULES["tensorflow"], KERASES, OPENCVS)
+
+
+def inspect(subject: Subject) -> list[Finding]:
+    """Find missing modules and libraries, and libraries of another size than they were installed with."""
+    findings = []
+    for name in sorted(PIPELINE & subject.winners.keys()):
+        item = subject.winners[name]
+        missing, cut = _damage(item)
+        if _overwritten(subject, item):  # by its twin, which is what overlaps are about
+            cut = []
+        if missing:
+            findings.append(
+                _finding(
+                    subject,
+                    item,
+                    "file-missing",
+                    f"{len(missing)} files of {item.name} {item.version} are missing: {_listing(missing)}",
+                    "They were deleted, or went with the uninstallation of another distribution that has the same "
+                    "files, or the installation was broken off. A folder without its __init__.py imports as an empty "
+                    "module (AttributeError: module '…' has no attribute …).",
+                )
+            )
+        if cut:
+            findings.append(
+                _finding(
+                    subject,
+                    item,
+                    "file-altered",
+                    f"libraries of {item.name} {item.version} are not as they were installed: {_listing(cut)}",
+                    "The disk was full, a copy or download broke off, or another installation overwrote them. They do "
+                    "not load: 'file too short', 'invalid ELF header', 'DLL load failed'.",
+                )
+            )
+    return findings
+
+
+def _finding(subject: Subject, item: Distribution, id_: str, evidence: str, cause: str) -> Finding:
+    fix = remedy.install(subject, "--force-reinstall", "--no-deps", f"{item.name}=={item.version}")
+    return Finding(id_, "error", item.name, evidence, cause, fix, item.name)
+
+
+def _overwritten(subject: Subject, item: Distribution) -> bool:
+    return any(
+        item.name in family and any(other != item.name and subject.has(other) for other in family)
+        for family in _FAMILIES
+    )
+
+
+def _damage(item: Distribution) -> tuple[list[str], list[str]]:
+    """Return paths that are missing, and libraries of another size, relative to site-packages."""
+    missing, cut = [], []
+    names: dict[str, frozenset[str]] = {}
+    for path, size in _recorded(item):
+        directory, _, name = path.rpartition("/")
+        if directory not in names:
+            names[directory] = _names_in(os.path.join(item.site, directory))  # noqa: PTH118 - a hot loop
+        if name not in names[directory]:
+            missing.append(path)
+        elif size.isdigit() and name.endswith(_LIBRARIES) and _size(item, path) not in (int(size), None):
+            cut.append(path)
+    return missing, cut
+
+
+def _recorded(item: Distribution) -> list[tuple[str, str]]:
+    """Return modules and libraries of RECORD with their sizes as written (PEP 376: path, hash, size).
+
+    Read without the csv module, which takes longer than all the rest; a path with a comma in it is left out.
+    """
+    try:
+        text = (item.path / "RECORD").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        parts = line.split(",")
+        if len(parts) == 3 and parts[0].endswith((".py", *_LIBRARIES)) and not parts[0].startswith(("..", "/")):
+            found.append((parts[0], parts[2]))
+    return found
+
+
+def _names_in(directory: str) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(directory))  # noqa: PTH208 - a hot loop
+    except OSError:
+        return frozenset()
+
+
+def _size(item: Distribution, path: str) -> int | None:
+    try:
+        return os.stat(item.site / path).st_size  # noqa: PTH116 - as above
+    except OSError:
+        return None
+
+
+def _listing(paths: list[str]) -> str:
+    # The shortest first: a package's own __init__.py says most.
+    chosen = sorted(paths, key=lambda path: (not path.endswith("__init__.py"), path.count("/"), path))
+    return ", ".join(chosen[:_ENOUGH]) + (f" and {len(paths) - _ENOUGH} more" if len(paths) > _ENOUGH else "")
