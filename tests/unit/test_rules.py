@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from collections import Counter
@@ -141,6 +142,17 @@ def test_caps_are_caps() -> None:
     assert caps["protobuf-4"] == "protobuf<4"
     assert caps["matplotlib-too-new"] == "matplotlib<3.6"
     assert all("<" in cap for cap in caps.values())
+
+
+def test_the_page_of_known_errors_is_up_to_date() -> None:
+    path = REPOSITORY / "docs" / "make_explain_reference.py"
+    spec = importlib.util.spec_from_file_location("make_explain_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (REPOSITORY / "docs" / "explain.md").read_text(encoding="utf-8")
+    assert page == module.render(), "run: python docs/make_explain_reference.py"
 
 
 # The format -------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The catalogue of error texts: what each means, which versions it hits, what mends it, and where that was seen.
 
-The files are ``rules/*.toml``, one per topic; their format is documented in ``docs/explain.md``. Patterns are regular
-expressions for one line of output. Each must hold a piece of fixed text: a log of a hundred megabytes is searched for
-that piece first, and the expression is tried only where it stands.
+The files are ``*.toml`` beside this module, one per topic; their format is documented in ``docs/explain.md``.
+Patterns are regular expressions for one line of output. Each must hold a piece of fixed text: a log of a hundred
+megabytes is searched for that piece first, and the expression is tried only where it stands.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Rule:
 
 def rules_directory() -> Path:
     """Return the directory of the shipped rules."""
-    return Path(__file__).parent / "rules"
+    return Path(__file__).parent
 
 
 @cache
