@@ -205,7 +205,9 @@ def test_run_json(root: Path, code: int) -> None:
     answer = tool("run", "--json", "x", "--", "python", "-c", program)
     assert answer.code == code
     envelope = answer.json()
-    assert envelope["data"] == {"name": "x", "argv": ["python", "-c", program], "returncode": code}
+    assert envelope["data"] == {
+        "name": "x", "argv": ["python", "-c", program], "returncode": code, "explanations": [],
+    }  # fmt: skip
     assert envelope["exit_code"] == code
     assert f"out of {root}" in answer.err
 
