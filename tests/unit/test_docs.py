@@ -176,9 +176,9 @@ def findings_in(package: str) -> dict[str, set[str]]:
                 for name in names:
                     found.setdefault(name, set()).update({"error", "warning", "note"} & set(strings(beside)))
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "_finding":  # which takes the id along
-                direct = [one.value for one in node.args if isinstance(one, ast.Constant)]
+                direct = [text for one in node.args if isinstance(one, ast.Constant) for text in strings(one)]
                 for name in direct:
-                    if isinstance(name, str) and re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)+", name):
+                    if re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)+", name):
                         found.setdefault(name, set())
     return found
 
