@@ -75,6 +75,8 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
 
 
 def describe_plan(plan: Rescue) -> list[str | Table]:
+    """Return a plan for people: what cannot work, what does, and every line's fate (``doctor --fix`` shows it too)."""
+    """Return a plan for people: what cannot work, then what becomes of each line."""
     label, template = plan.source.label, plan.selection.template
     text: list[str | Table] = []
     if plan.problems:
