@@ -85,6 +85,13 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "build")
 
 
+@nox.session(name="doctor-zoo")
+def doctor_zoo(session: nox.Session) -> None:
+    """Build broken environments for real; doctor must name each cause first, explain each error (twenty minutes)."""
+    install(session, "test")
+    session.run("python", "-m", "tests.zoo.animals", *session.posargs)
+
+
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Kill, crowd and starve the command line; writes docs/reliability.md (twenty minutes)."""

@@ -90,7 +90,7 @@ class LockInputs:
     def resolution(self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()) -> Resolution:
         """Return what an engine is given."""
         alone = (self._imageai,) if self._replaced else ()
-        return Resolution(self.requirements, self.constraints, alone, self.built, preferred, upgrade)
+        return Resolution(self.requirements, self.constraints, alone, self.built, self.target, preferred, upgrade)
 
     def header(self, engine: str, pinned: frozenset[str]) -> Header:
         """Return the header of a lock with these inputs."""
@@ -151,9 +151,9 @@ def compile_lock(
     """Resolve ``inputs`` for ``interpreter`` and return the closed lock.
 
     Args:
-        inputs: what the lock is for; its target must be the interpreter's.
+        inputs: what the lock is for.
         engine: who resolves.
-        interpreter: a Python of the target; metadata is evaluated for it.
+        interpreter: a Python of the target's minor; of the target itself, if the engine is pip.
         log: record of the engine's output.
         reporter: told about steps and downloads.
         preferred: pins to keep where possible, so that a new lock differs only where it must.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
+    from imageai_envs.target import Target
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class LockWish:
         upgrade_all: keep no pin.
         upgrade: names whose pins are not kept.
         download: a missing Python may be fetched.
+        target: what the lock is for; None: what the lock that is there is for, or this machine.
     """
 
     request: Request
@@ -44,6 +46,7 @@ class LockWish:
     upgrade_all: bool = False
     upgrade: tuple[str, ...] = ()
     download: bool = True
+    target: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -134,14 +137,29 @@ def _request(request: Request, lock: Lock | None) -> Request:
     )
 
 
+def _target(wish: LockWish, previous: Lock | None) -> Target | None:
+    """Return what the lock is for; None for the Python that will be found."""
+    if wish.target is None:
+        # Another Python that is asked for now is of this machine.
+        return previous.header.target if previous and not wish.request.python else None
+    if wish.request.python and wish.request.python != wish.target.python_version:
+        raise RequestError(
+            f"--target {wish.target} is for Python {wish.target.python_version}, --python says {wish.request.python}.",
+            hint="Drop --python.",
+            code="bad-target",
+        )
+    return wish.target
+
+
 def _compile(wish: LockWish, previous: Lock | None, home: Home, reporter: Reporter) -> Lock:
     request = _request(wish.request, previous)
     selection = select(request, home)
     log = open_log(home, "lock", "lock")
-    wanted = request.python or (previous.header.target.python_version if previous else None)
+    target = _target(wish, previous)
+    wanted = request.python or (target.python_version if target else None)
     interpreter = find_python(selection, wanted, home, log, reporter, download=wish.download)
     engine = get_engine(wish.engine, home)
-    inputs = LockInputs(selection, request.extras, interpreter.target)
+    inputs = LockInputs(selection, request.extras, target or interpreter.target)
     if previous is None and not wish.upgrade_all:
         proved = verified_lock(inputs)
         if proved:

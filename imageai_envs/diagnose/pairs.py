@@ -142,6 +142,8 @@ def _backend(subject: Subject) -> list[Finding]:
         return []
     words = f"imageai {imageai.version} is installed, and no"
     if have[0] < 3 and subject.tensorflow is None:
+        if subject.facts and subject.facts.modules.get("tensorflow"):
+            return []  # it imports from somewhere: module-without-distribution
         return [
             Finding(
                 "tensorflow-missing", "error", "tensorflow",

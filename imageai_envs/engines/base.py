@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imageai_envs.lockfile import Lock, Pin
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
+    from imageai_envs.target import Target
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Resolution:
         constraints: bounds on whatever gets installed.
         alone: requirements that are pinned without looking at their metadata (ImageAI).
         built: distributions that may be built from an sdist; everything else is wheels only.
+        target: what it is resolved for; not always the target of the interpreter that is at hand.
         preferred: pins to keep where they still satisfy everything, for minimal diffs.
         upgrade: distributions whose preferred pin is ignored.
     """
@@ -31,6 +33,7 @@ class Resolution:
     constraints: tuple[str, ...]
     alone: tuple[str, ...]
     built: tuple[str, ...]
+    target: Target
     preferred: tuple[Pin, ...] = ()
     upgrade: frozenset[str] = frozenset()
 
@@ -56,9 +59,12 @@ class Engine(Protocol):
     def resolve(
         self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
     ) -> tuple[Pin, ...]:
-        """Return the pins that satisfy ``resolution`` on ``interpreter``, sorted by name.
+        """Return the pins that satisfy ``resolution`` on its target, sorted by name.
+
+        ``interpreter`` runs what has to be run; it is of the target's minor.
 
         Raises:
+            RequestError: the target is another platform, and this engine resolves for its own only.
             UnsolvableError: no set of versions does, with the clash in words.
             InstallError: index, network or disk.
         """

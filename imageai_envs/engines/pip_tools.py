@@ -14,7 +14,7 @@ from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import follow, install_commands, local_wheel, split_lock, write_lines
 from imageai_envs.engines.helper import helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
-from imageai_envs.errors import InstallError
+from imageai_envs.errors import InstallError, RequestError
 from imageai_envs.lockfile import Pin, parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.progress import Silent
@@ -73,6 +73,13 @@ class PipEngine:
         self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
     ) -> tuple[Pin, ...]:
         """Return the pins that satisfy ``resolution`` (see :class:`~imageai_envs.engines.base.Engine`)."""
+        if resolution.target != interpreter.target:
+            raise RequestError(
+                f"The engine pip resolves for the machine that it runs on, {interpreter.target}, and not for "
+                f"{resolution.target}.",
+                hint='python -m pip install "imageai-envs[uv]", and --engine uv',
+                code="foreign-target",
+            )
         python = helper_environment(interpreter, self.home, _pip_environment(), log, reporter)
         output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
         # Constraints ride in the input file: the oldest pip-tools that we run has no option for them.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import follow, install_commands, local_wheel, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
+from imageai_envs.errors import RequestError
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.progress import Silent
@@ -20,6 +21,29 @@ if TYPE_CHECKING:
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.lockfile import Lock, Pin
     from imageai_envs.progress import Reporter
+    from imageai_envs.target import Target
+
+
+# Target's platform and machine to uv's name for it: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile
+_PLATFORMS = {
+    ("linux", "x86_64"): "x86_64-manylinux_2_28",
+    ("linux", "aarch64"): "aarch64-manylinux_2_28",
+    ("win32", "x86_64"): "x86_64-pc-windows-msvc",
+    ("darwin", "x86_64"): "x86_64-apple-darwin",
+    ("darwin", "arm64"): "aarch64-apple-darwin",
+}
+
+
+def _platform(target: Target) -> str:
+    try:
+        return _PLATFORMS[target.platform, target.machine]
+    except KeyError:
+        known = ", ".join(f"{platform}-{machine}" for platform, machine in _PLATFORMS)
+        raise RequestError(
+            f"No lock can be resolved for {target}: known platforms are {known}.",
+            hint="imageai-env lock --target cp310-win32-x86_64",
+            code="bad-target",
+        ) from None
 
 
 def find_uv() -> Path | None:
@@ -81,6 +105,9 @@ class UvEngine:
         ]  # fmt: skip
         for name in resolution.built:
             common += ["--no-binary", name]
+        if resolution.target != interpreter.target:
+            common += ["--python-platform", _platform(resolution.target)]
+            common += ["--python-version", resolution.target.python_version]
         # uv keeps the versions of an existing output file, as pip-tools does.
         output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
         self._compile("resolve", resolution.requirements, resolution.constraints, common, output, log, reporter)

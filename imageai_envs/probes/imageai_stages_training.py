@@ -7,12 +7,11 @@ learning rate that ImageAI means, that the files it leaves can be loaded, and th
 import os
 
 from imageai_probe import Wrong
-from imageai_stages_classification import SIZE, check_percentages, picture
+from imageai_stages_classification import SIZE, check_percentages, picture, seed
 from imageai_stages_detection import (
     check_drawing,
     check_video,
     compare_boxes,
-    read_video,
     stand_out,
     write_video,
     yolo_candidates,
@@ -78,7 +77,7 @@ def _train_classification(place, facts, directory, whole):
     trainer = Trainer()
     trainer.setModelTypeAsMobileNetV2()
     trainer.setDataDirectory(data)
-    tensorflow.random.set_seed(2106)
+    seed()
     trainer.trainModel(
         num_objects=len(NAMES), num_experiments=1, batch_size=4, training_image_size=SIZE, save_full_model=whole
     )
@@ -149,8 +148,6 @@ def detection(place, facts):
     TensorFlow 2.11 to 2.15 drop the argument ``lr`` of Adam with no more than a line in the log, and train with ten
     times the rate that ImageAI means. Adam's first step moves a weight by nearly its learning rate: the weights tell.
     """
-    import numpy
-    import tensorflow
     from imageai.Detection.Custom import Adam, DetectionModelTrainer
 
     data = place.path("objects")
@@ -168,8 +165,7 @@ def detection(place, facts):
         def _create_callbacks(self, *values, **named):
             return DetectionModelTrainer._create_callbacks(self, *values, **named) + [_step_watch(facts)]
 
-    numpy.random.seed(2106)
-    tensorflow.random.set_seed(2106)
+    seed()
     trainer = Trainer()
     trainer.setModelTypeAsYOLOv3()
     trainer.setDataDirectory(data)
@@ -256,20 +252,20 @@ def _kind(kind):
     return "%s.%s" % (kind.__module__, kind.__name__)
 
 
-def _write_objects(data, part, pictures, seed):
+def _write_objects(data, part, pictures, first):
     """Write pictures with rectangles in them, and where these are in Pascal VOC's format; return how many."""
     import cv2
     import numpy
 
-    random = numpy.random.RandomState(seed)
+    draw = numpy.random.RandomState(first)
     for kind in ("images", "annotations"):
         os.makedirs(os.path.join(data, part, kind))
     count = 0
     for number in range(pictures):
-        image, objects = picture(seed + number, 128)[..., ::-1].copy(), []
-        for _ in range(6):  # nine anchors are made of the sizes of these
-            left, top = random.randint(0, 60, 2)
-            right, bottom = (left, top) + random.randint(20, 64, 2)
+        image, objects = picture(first + number, 128)[..., ::-1].copy(), []
+        for _ in range(12):  # nine anchors are made of the sizes of these
+            left, top = draw.randint(0, 60, 2)
+            right, bottom = (left, top) + draw.randint(20, 64, 2)
             name = NAMES[count % len(NAMES)]
             cv2.rectangle(image, (int(left), int(top)), (int(right), int(bottom)), (0, 0, 255 * (count % 2)), -1)
             values = tuple(zip(("xmin", "ymin", "xmax", "ymax"), (left, top, right, bottom)))
@@ -322,7 +318,7 @@ def custom_detection(place, facts):
         input_image=shown, output_image_path=drawn, minimum_percentage_probability=threshold * 100
     )
     compare_boxes(facts, found, expected)
-    check_drawing(drawn, image)
+    check_drawing(drawn, image, found)
 
 
 def custom_video(place, facts):
@@ -332,7 +328,7 @@ def custom_video(place, facts):
     path, configuration = place.need("detector", "train_detection")
     source = place.path("custom-video.avi")
     frames = write_video(source, 2)
-    thresholds = [threshold for _, threshold in _trained_boxes(path, configuration, frames)]
+    expected = _trained_boxes(path, configuration, frames)
     seen = {}
     detector = CustomVideoObjectDetection()
     detector.setModelTypeAsYOLOv3()
@@ -343,11 +339,11 @@ def custom_video(place, facts):
         input_file_path=source,
         output_file_path=place.path("custom-video-detected"),
         frames_per_second=10,
-        minimum_percentage_probability=min(thresholds) * 100,
+        minimum_percentage_probability=min(threshold for _, threshold in expected) * 100,
         per_frame_function=lambda number, objects, counts: seen.update({number: objects}),
         log_progress=False,
     )
-    check_video(facts, written, read_video(source), seen)
+    check_video(facts, written, frames, seen, expected)
 
 
 def _trained_boxes(path, configuration, images):

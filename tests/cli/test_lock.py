@@ -268,3 +268,23 @@ def test_a_release_that_vanished_is_replaced(index: Index, template: Path) -> No
     answer = tool("lock", "--engine", "uv", *OUT, "--json", **where)
     assert answer.code == 0, answer.out
     assert changes(answer) == [("appears", "1.0", "1.1")]
+
+
+def test_a_lock_for_another_platform_is_resolved_with_its_distributions(index: Index, template: Path) -> None:
+    target = f"cp{sys.version_info[0]}{sys.version_info[1]}-win32-x86_64"
+    answer = tool("lock", "--template", "tiny", "--target", target, "-o", "win.txt", "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json()["data"]["target"] == target
+    assert f"# target: {target}\n" in Path("win.txt").read_text(encoding="utf-8")
+    again = tool("lock", "-o", "win.txt", "--json")  # nothing said: it stays what it is for
+    assert again.json()["data"]["written"] is False
+    refused = tool("create", "x", "--lock", "win.txt", "--json")
+    assert (refused.code, refused.json()["errors"][0]["code"]) == (3, "bad-lock")
+
+
+def test_the_pip_engine_and_unknown_platforms_are_refused(index: Index, template: Path) -> None:
+    target = f"cp{sys.version_info[0]}{sys.version_info[1]}-win32-x86_64"
+    foreign = tool("lock", "--template", "tiny", "--target", target, "--engine", "pip", "-o", "w.txt", "--json")
+    assert (foreign.code, foreign.json()["errors"][0]["code"]) == (3, "foreign-target")
+    assert tool("lock", "--template", "tiny", "--target", "windows", "-o", "w.txt").code == 3
+    assert not Path("w.txt").exists()

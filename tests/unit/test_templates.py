@@ -205,7 +205,7 @@ def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> No
         ("2.11.1", "cpu", "cp310-linux-aarch64", {"tensorflow-cpu-aws==2.11.0"}),
         ("2.12.0", "cpu", "cp310-linux-aarch64", {"tensorflow-cpu-aws==2.12.0"}),
         ("2.12.1", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.12.0", "tensorflow-metal==0.8.0"}),
-        ("2.15.1", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.15.1", "tensorflow-metal==1.1.0"}),
+        ("2.15.1", "gpu", "cp310-darwin-arm64", {"tensorflow==2.15.1", "tensorflow-metal==1.1.0"}),
         ("2.15.1", "gpu", "cp310-linux-x86_64", {"tensorflow==2.15.1"}),
         ("2.9.3", "gpu", "cp310-darwin-arm64", {"tensorflow-macos==2.9.2", "tensorflow-metal==0.5.0"}),
         ("2.8.4", "gpu", "cp39-darwin-arm64", {"tensorflow-macos==2.8.0", "tensorflow-metal==0.4.0"}),

@@ -11,7 +11,7 @@ import pytest
 from packaging.version import Version
 
 from imageai_envs import verified_locks
-from imageai_envs.catalog import select
+from imageai_envs.catalog import load_catalog, select
 from imageai_envs.creating import Plan, Wish, execute, plan_creation
 from imageai_envs.lockfile import Lock, parse_lock, read_lock
 from imageai_envs.locking import LockInputs
@@ -56,6 +56,10 @@ def plan(home: Home, request: Request = TINY, *, upgrade: bool = False) -> Plan:
     return plan_creation(Wish(request, "x", upgrade=upgrade, verify="none"), home, Silent())
 
 
+def shipped_file(proved: Lock) -> Path:
+    return lock_path("tiny", "cpu", proved.header.target).parents[2] / "tiny.toml"
+
+
 def pillow(lock: Lock | None) -> str:
     pin = lock.pin("pillow") if lock else None
     assert pin is not None
@@ -88,14 +92,14 @@ def test_further_requirements_stay_near_the_proved_set(proved: Lock, home: Home)
 
 def test_another_release_or_a_changed_template_is_resolved(proved: Lock, home: Home) -> None:
     assert plan(home, dataclasses.replace(TINY, tensorflow="2.10.0")).lock is None
-    path = verified_locks.shipped_templates() / "tiny.toml"
+    path = shipped_file(proved)
     path.write_text(path.read_text(encoding="utf-8").replace("numpy<1.24", "numpy<1.22"), encoding="utf-8")
     assert plan(home).lock is None
 
 
 def test_a_template_of_that_name_elsewhere_has_no_proof(proved: Lock, home: Home) -> None:
     home.templates.mkdir(parents=True)
-    text = (verified_locks.shipped_templates() / "tiny.toml").read_text(encoding="utf-8")
+    text = shipped_file(proved).read_text(encoding="utf-8")
     (home.templates / "tiny.toml").write_text(text, encoding="utf-8")
     assert plan(home).lock is None
 
@@ -132,6 +136,19 @@ def test_every_shipped_lock_belongs_to_its_template_as_it_is(home: Home) -> None
         assert LockInputs(select(request, home), (), header.target).digest == header.inputs, path
         assert path == lock_path(header.template, header.variant, header.target)
         assert header.verified, path
+
+
+def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
+    cells = load_matrix()
+    catalog = {entry.template.name: entry.template for entry in load_catalog(Home(*[Path("none")] * 3)).entries}
+    assert {cell.template for cell in cells} == set(catalog)
+    assert {(cell.template, f"{cell.variant}-{cell.target}") for cell in cells} == {
+        (path.parent.name, path.stem) for path in shipped_locks()
+    }
+    for name, template in catalog.items():
+        assert {cell.tensorflow for cell in cells if cell.template == name} == {template.newest}
+        pythons = {cell.target.split("-")[0] for cell in cells if cell.template == name and cell.variant == "cpu"}
+        assert pythons == {f"cp{minor.replace('.', '')}" for minor in template.python_preferred}
 
 
 def test_a_damaged_record_is_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

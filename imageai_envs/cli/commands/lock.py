@@ -14,6 +14,7 @@ _EPILOG = """\b
 Examples:
   imageai-env lock --tf 2.10 --with pandas -o requirements.lock.txt
   imageai-env lock --check                  exit 8 when the lock no longer matches
+  imageai-env lock --tf 2.10 --target cp310-darwin-arm64 -o requirements.mac.txt
   imageai-env lock -P pillow                take the newest pillow, keep the rest
 """
 
@@ -29,6 +30,7 @@ Examples:
     metavar="FILE",
     help="The lock. One that is there is updated with as few changes as possible.",
 )
+@click.option("--target", metavar="TARGET", help="Lock for another platform: cp310-win32-x86_64. Resolved, not run.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 8 with a package diff if the lock has drifted.")
 @click.option("--upgrade", is_flag=True, help="Take the newest versions of everything.")
 @click.option("-P", "--upgrade-package", multiple=True, metavar="NAME", help="Take the newest version of this one.")
@@ -40,6 +42,7 @@ def command(session: Session, /, **options: Any) -> Result:
     Without options that say what is wanted, an existing lock is asked for the request that made it.
     """
     from imageai_envs.relocking import LockWish, check_lock, update_lock
+    from imageai_envs.target import Target
 
     wish = LockWish(
         request=request_from(options),
@@ -48,6 +51,7 @@ def command(session: Session, /, **options: Any) -> Result:
         upgrade_all=options["upgrade"],
         upgrade=options["upgrade_package"],
         download=not options["no_download"],
+        target=Target.parse(options["target"]) if options["target"] else None,
     )
     if options["check"]:
         lock = check_lock(wish, session.home, session.reporter)

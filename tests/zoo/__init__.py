@@ -1,0 +1,1 @@
+"""Broken environments, built for real; run by the session doctor-zoo."""
