@@ -32,7 +32,7 @@ _ASSIGNED = re.compile(r"^\s*(?:export\s+)?VIRTUAL_ENV=(?P<value>.*)$", re.MULTI
 def inspect(subject: Subject) -> list[Finding]:
     """Find what is wrong with the environment itself, and with how the terminal uses environments."""
     return [
-        *_none(subject),
+        *(_unmarked(subject) or _none(subject)),
         *_dangling(subject),
         *_moved(subject),
         *_no_pip(subject),
@@ -53,6 +53,26 @@ def _none(subject: Subject) -> list[Finding]:
             f"{subject.executable} is not a virtual environment's Python",
             "What is installed there is shared by all projects of this Python.",
             f"{remedy.fresh(subject)}   (before anything is installed)",
+            link=_VENV,
+        )
+    ]
+
+
+def _unmarked(subject: Subject) -> list[Finding]:
+    """Find an environment whose pyvenv.cfg is gone: its Python starts, as the one that it was made from."""
+    facts, root = subject.facts, subject.executable.parent.parent
+    if subject.root is not None or facts is None or not (scripts_directory(root) / "activate").is_file():
+        return []
+    if (root / "pyvenv.cfg").exists() or os.path.realpath(facts.prefix) == os.path.realpath(root):
+        return []
+    return [
+        Finding(
+            "pyvenv-cfg",
+            "error",
+            str(root / "pyvenv.cfg"),
+            f"it is missing, so {subject.executable} is the Python of {facts.prefix} and sees no package of {root}",
+            "The file was deleted, or left out when the environment was copied.",
+            _remake(subject),
             link=_VENV,
         )
     ]

@@ -77,6 +77,15 @@ def test_a_global_python_is_no_environment() -> None:
     assert ids(venv_misuse.inspect(subject)) == [("note", "no-venv")]
 
 
+def test_an_environment_without_its_pyvenv_cfg(env: Path) -> None:
+    (env / "pyvenv.cfg").unlink()
+    subject = look_at(env / "bin" / "python", label="env", environ=environ())
+    assert subject.root is None
+    [finding] = venv_misuse.inspect(subject)
+    assert (finding.severity, finding.id, finding.subject) == ("error", "pyvenv-cfg", str(env / "pyvenv.cfg"))
+    assert finding.fix == f"imageai-env rescue {env} --name myproj"
+
+
 def test_python_removed_below_an_environment(tmp_path: Path) -> None:
     base = tmp_path / "base" / "bin" / "python3"
     base.parent.mkdir(parents=True)

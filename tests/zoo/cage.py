@@ -27,7 +27,7 @@ TOOL = (
 SYSTEM_PATH = "/usr/bin:/bin"
 _FOREIGN = ("PYTHON", "VIRTUAL_ENV", "CONDA", "PYENV", "UV_", "PIP_TARGET", "PIP_USER", "JUPYTER", "IMAGEAI_ENV")
 _LIMIT = 600
-_ERROR = re.compile(r"[A-Za-z_.]*(?:Error|Exception): ")
+_ERROR = re.compile(r"[A-Za-z_.]*(?:[Ee]rror|Exception): |.*: command not found$")
 
 
 class NotHere(Exception):  # noqa: N818 - no error: this machine has no such Python

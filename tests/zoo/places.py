@@ -35,7 +35,8 @@ def dangling(cage: Cage) -> Scene:
     return Scene((env,), ("bash", "-c", f"{env}/bin/python -c pass"))
 
 
-@animal("pyvenv.cfg deleted, so that the environment's Python is the one below", "global-or-note", "")
+@animal("pyvenv.cfg deleted, so that the environment's Python is the one below", "pyvenv-cfg",
+        "tensorflow-not-installed")  # fmt: skip
 def no_pyvenv_cfg(cage: Cage) -> Scene:
     env = healthy(cage)
     (env / "pyvenv.cfg").unlink()
