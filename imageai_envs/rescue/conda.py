@@ -54,7 +54,8 @@ def read_conda_file(text: str, label: str, read_line: ReadLine) -> Source:
     for number, entry in enumerate(entries, 1):
         where = f"dependency {number}"
         if isinstance(entry, dict):
-            for index, line in enumerate(entry.get("pip") or [], 1):
+            nested = entry.get("pip")
+            for index, line in enumerate(nested if isinstance(nested, list) else [], 1):
                 lines.append(read_line(str(line), f"{where}, pip {index}"))
             continue
         line, wanted = read_spec(str(entry), where)
@@ -91,7 +92,8 @@ def read_spec(entry: str, place: str) -> tuple[Line, str | None]:
     name = match["name"].lower()
     specifier = _specifier(match["version"])
     if name == "python":
-        return Line(place, text), specifier
+        # Any patch of the minor does: TensorFlow's wheels are for minors.
+        return Line(place, text), re.sub(r"^==(\d+\.\d+)\.\d.*$", r"==\1.*", specifier)
     name = _NAMES.get(name, name)
     gpu = bool(re.search(r"gpu|cuda", match["version"])) and canonicalize_name(name) == "tensorflow"
     if name in ("cudatoolkit", "cudnn", "cuda-toolkit"):

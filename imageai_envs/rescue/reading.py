@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -265,6 +266,10 @@ def _read_pyproject(text: str, path: Path) -> Source:
         )
     lines = tuple(read_line(str(text), f"dependency {number}") for number, text in enumerate(dependencies, 1))
     python = str(project.get("requires-python") or "")
+    try:
+        SpecifierSet(python)
+    except InvalidSpecifier:
+        python = ""
     optional = project.get("optional-dependencies")
     notes = ("optional dependencies were not read",) if optional else ()
     return Source(str(path), "pyproject", lines, python=python, python_place="requires-python", notes=notes)

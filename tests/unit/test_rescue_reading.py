@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from imageai_envs.errors import RequestError
+from imageai_envs.rescue.conda import read_conda_file
 from imageai_envs.rescue.installed import read_environment
 from imageai_envs.rescue.reading import MAX_BYTES, read_line, read_source
 from imageai_envs.rescue.releases import nearest
@@ -157,8 +159,25 @@ def test_conda_list_export_called_requirements_txt() -> None:
         "numpy=1.21.5=py39h6c91a56_3\npython=3.9.12=h12debd9_0\nimageai=2.1.6=pypi_0\n"
         "tensorflow=2.9.1=gpu_py39h1234_0\n"
     )
-    assert (source.kind, source.complete, source.python) == ("conda", True, "==3.9.12")
+    assert (source.kind, source.complete, source.python) == ("conda", True, "==3.9.*")
     assert asked(source) == ["numpy==1.21.5", "imageai==2.1.6", "tensorflow[and-cuda]==2.9.1"]
+
+
+@given(
+    st.lists(
+        st.one_of(st.text(), st.none(), st.integers(), st.dictionaries(st.sampled_from(["pip", "x"]), st.text())),
+        min_size=1,
+    )
+)
+def test_no_entry_of_a_conda_file_raises(entries: list[object]) -> None:
+    source = read_conda_file(json.dumps({"dependencies": entries}), "environment.yml", read_line)
+    assert all(line.requirement is not None or line.why_not for line in source.lines)
+    assert SpecifierSet(source.python) is not None
+
+
+def test_a_python_that_is_no_specifier_is_not_taken_for_one() -> None:
+    source = reading('[project]\nrequires-python = "^3.9"\ndependencies = ["six"]\n', "pyproject.toml")
+    assert source.python == ""
 
 
 def test_pyproject() -> None:
