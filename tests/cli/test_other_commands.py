@@ -284,7 +284,7 @@ def test_templates_list() -> None:
     data = tool("templates", "list", "--json").json()["data"]
     names = [one["name"] for one in data["templates"]]
     assert {"tf2.4", "tf2.10"} <= set(names)
-    assert names[-1] == "tf2.10"
+    assert names[-1] == "tf2.15"
     assert data["broken"] == []
     assert {one["origin"] for one in data["templates"]} == {"shipped"}
     assert all(cap["reason"] and cap["source"] for one in data["templates"] for cap in one["caps"])
