@@ -48,7 +48,7 @@ INSPECTIONS: tuple[Inspection, ...] = (
 _SEVERITIES = ("error", "warning", "note")
 # Root causes before their consequences, within a severity. What is not named here stands at its end.
 _ORDER = (
-    "python-missing", "python-not-executable", "pyvenv-cfg", "moved", "python-silent", "pythonhome",
+    "python-missing", "python-not-executable", "pyvenv-cfg", "moved", "pythonhome", "python-silent",
     "system-site-packages", "pythonpath-shadows", "user-site-shadows", "module-shadowed",
     "imageai-3-tensorflow", "overlap", "duplicate", "file-missing", "file-altered", "other-python", "conda-and-pip",
     "missing", "other-version",

@@ -190,19 +190,22 @@ def kernel_of_a_removed_environment(cage: Cage) -> Scene:
     return Scene((env,))
 
 
-@animal("Python 2.7 with numpy and Keras 2.3.1, made by virtualenv 20.15", "python-unsupported", severity="warning")
+@animal("Python 2.7 with Keras 2.3.1 and what it needs, made by virtualenv 20.15", "python-unsupported",
+        "tensorflow-not-installed", severity="warning")  # fmt: skip
 def python_2_7(cage: Cage) -> Scene:
     env = cage.root / "env"
     virtualenv = ("tool", "run", "--python", python("3.10"), "--from", "virtualenv==20.15.1", "virtualenv")
     cage.build(uv(), *virtualenv, "-q", "-p", python("2.7"), env)
-    cage.build(env / "bin/pip", "install", "-q", "--no-deps", "numpy==1.16.6", "Keras==2.3.1")
-    return Scene((env,))
+    needed = ("numpy==1.16.6", "scipy==1.2.3", "h5py==2.10.0", "six", "PyYAML==5.4.1")
+    cage.build(env / "bin/pip", "install", "-q", *needed, "keras-applications==1.0.8", "keras-preprocessing==1.1.2")
+    cage.build(env / "bin/pip", "install", "-q", "--no-deps", "Keras==2.3.1")
+    return scene(env, "import keras")
 
 
-@animal("Python 3.6 with TensorFlow 2.4 without its numpy", "missing-requirement")
+@animal("Python 3.6 with h5py, Keras and pillow installed --no-deps", "missing-requirement", UNKNOWN)
 def python_3_6(cage: Cage) -> Scene:
     env = cage.venv("3.6")
-    cage.build(env / "bin/pip", "install", "-q", "--no-deps", "h5py==2.10.0", "keras==2.4.3", "Pillow")
+    cage.put(env, "h5py==2.10.0", "keras==2.4.3", "pillow")
     return scene(env, "import h5py")
 
 
