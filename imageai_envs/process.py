@@ -18,7 +18,7 @@ from imageai_envs.errors import InstallError
 from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Variables that make a Python, pip or uv act on another place than the one we name. Seen in the wild: PYTHONPATH
@@ -125,20 +125,21 @@ def run(
     if log:
         log.write(f"$ {' '.join(words)}\n")
     try:
-        child = subprocess.Popen(
-            words,
-            env=dict(environment) if environment is not None else clean_environment(),
-            cwd=cwd,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            # Its own group, so that an interrupt ends the child's children too (build backends, downloads).
-            start_new_session=os.name == "posix",
-            preexec_fn=_die_with_parent(),
-        )
+        with _interrupts_held() as interrupts:
+            child = subprocess.Popen(
+                words,
+                env=dict(environment) if environment is not None else clean_environment(),
+                cwd=cwd,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                # Its own group, so that an interrupt ends the child's children too (build backends, downloads).
+                start_new_session=os.name == "posix",
+                preexec_fn=_die_with_parent(),
+            )
     except OSError as error:
         raise InstallError(f"Cannot start {words[0]}: {error.strerror or error}", code="program-missing") from error
     collected: tuple[list[str], list[str]] = ([], [])
@@ -149,6 +150,7 @@ def run(
     try:
         for reader in readers:
             reader.start()
+        _raise(interrupts)
         if stdin is not None and child.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.write(stdin)
@@ -168,6 +170,33 @@ def run(
     if log:
         log.write(f"[exit {child.returncode}]\n")
     return Finished(words, child.returncode, "".join(collected[0]), "".join(collected[1]))
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM while a child is started, to be raised when it can be ended.
+
+    Python runs hooks of ``logging`` and ``random`` around a fork and drops an exception that is raised in one, also the
+    KeyboardInterrupt of a Ctrl-C of that moment: the command would go on as if nobody had pressed it.
+    """
+    arrived: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):  # an ignored signal stays ignored, in the child too
+                before[number] = handler
+                signal.signal(number, lambda number, _frame: arrived.append(number))
+    try:
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise(interrupts: list[int]) -> None:
+    for number in interrupts:
+        signal.raise_signal(number)
 
 
 def _die_with_parent() -> Callable[[], object] | None:

@@ -189,7 +189,7 @@ def test_interrupt_leaves_nothing(index: Index, template: Path, tmp_path: Path, 
     child = installing(index, tmp_path / "cold")
     child.send_signal(number)
     _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130
+    assert child.returncode == 130, errors
     assert "Interrupted" in errors
     assert not list(store().iterdir())
 
