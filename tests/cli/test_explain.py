@@ -187,6 +187,7 @@ def root(index: Index, template: Path) -> Path:
     numpy.rename(numpy.with_name("numpy-2.0.2.dist-info"))
     module = site / "tensorflow" / "__init__.py"
     module.parent.mkdir(exist_ok=True)
+    module.unlink(missing_ok=True)  # it is linked to uv's cache, which other tests share
     module.write_text(f"raise TypeError('{NUMPY}\\n\\t() -> handle')\n", encoding="utf-8")
     return path
 

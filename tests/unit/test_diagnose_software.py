@@ -521,7 +521,8 @@ def test_pythonhome(env: Path) -> None:
     subject = look_at(env / "bin" / "python", label="env", root=env, environ=environ(PYTHONHOME="/nonexistent"))
     assert subject.facts is None
     assert ids(shadowing.inspect(subject)) == [("error", "pythonhome")]
-    assert doctor.diagnose(subject).findings[0].id == "python-silent"
+    found = [finding.id for finding in doctor.diagnose(subject).findings]
+    assert found[:2] == ["pythonhome", "python-silent"]  # the cause before its consequence
 
 
 # The whole -----------------------------------------------------------------------------------------------------------
