@@ -1,16 +1,17 @@
-"""Prove that ImageAI runs here. Usage: imageai_probe.py imports|inference DIRECTORY.
+"""Prove that ImageAI 2.1.6 runs here. Usage: imageai_probe.py imports|inference DIRECTORY.
 
-Runs offline on purpose: sockets are closed to anything but this machine, so a probe that passes needs no network.
 ImageAI hides errors behind bare ``except:``, so the *result* is checked against what the model itself says.
 """
 
-import json
 import os
 import sys
-import time
-import traceback
 
-MARK = "@@imageai-env@@"
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out; last, so that it hides nothing
+_keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # this directory is not the environment's
+from quick_probe import Wrong, main  # noqa: E402
+
+sys.dont_write_bytecode = _keep
+
 MODULES = (
     "numpy",
     "cv2",
@@ -20,39 +21,6 @@ MODULES = (
     "imageai.Detection",
     "imageai.Detection.Custom",
 )
-
-
-class Wrong(Exception):
-    """The environment runs and gives a wrong result."""
-
-
-def close_network():
-    """Refuse every connection that leaves this machine."""
-    import socket
-
-    connect = socket.socket.connect
-
-    def guarded(self, address):
-        host = address[0] if isinstance(address, tuple) else "localhost"
-        if host not in ("localhost", "127.0.0.1", "::1"):
-            raise OSError("the probe is offline on purpose; something asked for " + str(host))
-        return connect(self, address)
-
-    socket.socket.connect = guarded
-
-
-def import_all(answer):
-    """Import every module, recording how long each took."""
-    import importlib
-
-    answer["imports"] = {}
-    for name in MODULES:
-        answer["stage"] = "import " + name
-        start = time.time()
-        importlib.import_module(name)
-        answer["imports"][name] = round(time.time() - start, 2)
-    for name in ("numpy", "cv2", "tensorflow"):
-        answer["versions"][name] = str(getattr(sys.modules[name], "__version__", ""))
 
 
 def classify(answer, directory):
@@ -131,33 +99,5 @@ def imagenet_modules():
     return found
 
 
-def main(level, directory):
-    """Run the probe and print its answer; return the exit status."""
-    answer = {"level": level, "ok": False, "stage": "start", "versions": {"python": sys.version.split()[0]}}
-    start = time.time()
-    try:
-        close_network()
-        import_all(answer)
-        if level == "inference":
-            classify(answer, directory)
-        answer["ok"] = True
-        answer["stage"] = "done"
-    except BaseException as error:
-        answer["error"] = {
-            "type": type(error).__name__,
-            "text": str(error)[:2000],
-            "traceback": traceback.format_exc()[-6000:],
-        }
-    answer["seconds"] = round(time.time() - start, 2)
-    try:
-        import resource
-
-        answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    except ImportError:
-        pass
-    print(MARK + json.dumps(answer))
-    return 0 if answer["ok"] else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(MODULES, ("numpy", "cv2", "tensorflow"), classify))

@@ -2,7 +2,8 @@
 
 import os
 
-from imageai_probe import Wrong, imagenet_modules
+from imageai_probe import imagenet_modules
+from quick_probe import Wrong
 
 SIZE = 100  # the smallest that ImageAI offers: classification_speed="fastest"
 COUNT = 5

@@ -6,8 +6,8 @@ is worked out here from the network's raw answer and then looked for in what Ima
 
 import os
 
-from imageai_probe import Wrong
 from imageai_stages_classification import SEED, picture, seed
+from quick_probe import Wrong
 
 FRAMES = 5
 CLASSES = 80  # of COCO

@@ -6,7 +6,6 @@ learning rate that ImageAI means, that the files it leaves can be loaded, and th
 
 import os
 
-from imageai_probe import Wrong
 from imageai_stages_classification import SIZE, check_percentages, picture, seed
 from imageai_stages_detection import (
     check_drawing,
@@ -16,6 +15,7 @@ from imageai_stages_detection import (
     write_video,
     yolo_candidates,
 )
+from quick_probe import Wrong
 
 NAMES = ("lake", "road")
 MEANT = 1e-4  # ImageAI 2.1.x, DetectionModelTrainer: the learning rate that its code passes to Adam

@@ -6,10 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.zoo.cage import REPOSITORY, TOOL, Cage, Scene
+from imageai_envs.catalog import REASONS
+from imageai_envs.template import load_template
+from tests.zoo.cage import REPOSITORY, TOOL, Cage, NotHere, Scene, python
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imageai_envs.template import Template
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,29 @@ class Health:
 
 
 def visit(root: Path) -> list[Health]:
-    """Create the environment of each template, look at it, remove it."""
-    templates = sorted(REPOSITORY.glob("templates/tf*.toml"), key=lambda path: int(path.stem.partition(".")[2]))
-    return [_one(root, path.stem) for path in templates]
+    """Create the environment of each template on the Python that it prefers, look at it, remove it."""
+    files = [path for path in (REPOSITORY / "templates").glob("*.toml") if path.name != REASONS]
+    templates = sorted(map(load_template, files), key=lambda one: [int(part) for part in one.minor.split(".")])
+    return [_one(root, template) for template in templates]
 
 
-def _one(root: Path, name: str) -> Health:
+def _interpreter(template: Template) -> Path:
+    """Return the Python that it prefers among those here. It is named, since the cage's user has another home."""
+    for minor in template.python_preferred:
+        try:
+            return python(minor)
+        except NotHere:
+            continue
+    raise SystemExit(f"the zoo needs a Python for {template.name}: {', '.join(template.python_preferred)}")
+
+
+def _one(root: Path, template: Template) -> Health:
+    name = template.name
     cage = Cage(root / name)
     cage.root.mkdir()
     try:
         words = ("create", name.replace(".", "-"), "--template", name, "--engine", "uv", "--verify", "none", "-q")
-        cage.build(*TOOL, *words)
+        cage.build(*TOOL, *words, "--python", _interpreter(template))
         start = time.monotonic()
         findings = cage.doctor(Scene((name.replace(".", "-"),)))["findings"]
         seconds = time.monotonic() - start
