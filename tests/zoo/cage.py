@@ -86,19 +86,18 @@ def pyenv_root() -> Path:
 
 
 @cache
-def python(minor: str) -> Path:
-    """Return a real Python of this machine: of pyenv, or on PATH.
+def python(*minors: str) -> Path:
+    """Return a real Python of this machine, of pyenv or on PATH: of the first minor that is here.
 
     Raises:
         NotHere: there is none.
     """
-    found = sorted(pyenv_root().glob(f"versions/{minor}.*/bin/python"))
-    if found:
-        return found[-1]
-    on_path = shutil.which(f"python{minor}")
-    if on_path is None:
-        raise NotHere(f"there is no Python {minor} on this machine")
-    return Path(on_path)
+    for minor in minors:
+        found = sorted(pyenv_root().glob(f"versions/{minor}.*/bin/python"))
+        on_path = shutil.which(f"python{minor}")
+        if found or on_path:
+            return found[-1] if found else Path(str(on_path))
+    raise NotHere(f"there is no Python {' or '.join(minors)} on this machine")
 
 
 @dataclass(frozen=True)
