@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from imageai_envs.catalog import load_catalog
+from imageai_envs.framework import release_in
+from imageai_envs.imageai_probes import probes_of
 from imageai_envs.lockfile import Lock, compare, read_lock
 from imageai_envs.paths import home
 from imageai_envs.process import Log
@@ -37,8 +39,8 @@ results were checked: four classifiers, RetinaNet, YOLOv3, TinyYOLOv3, video, tr
 sets are in `templates/locks`; `create` installs them. Seconds are single runs of the probe on a busy machine of two
 processors.
 
-| TensorFlow | Python | variant | {features} | probe s | memory MB | size MB | date |
-|---|---|---|{lines}|---|---|---|---|
+| framework | ImageAI | Python | variant | {features} | probe s | memory MB | size MB | date |
+|---|---|---|---|{lines}|---|---|---|---|
 """
 
 
@@ -77,7 +79,8 @@ def run_cell(template: str, python: str, variant: str, *, upgrade: bool) -> dict
         return None
     state = answer["data"]["environment"]
     root = Path(state["root"])
-    proof = prove(root, Log(root.parent / f"{name}.log"), Silent(), variant=variant)
+    script = probes_of(state["imageai"]).full
+    proof = prove(root, Log(root.parent / f"{name}.log"), Silent(), variant=variant, script=script)
     _, shown = tool("show", name)
     lock = read_lock(root / ".imageai-env" / "requirements.txt")
     record = describe(state, proof, shown["data"]["bytes"], variant)
@@ -94,7 +97,7 @@ def describe(state: dict[str, Any], proof: Proof, size: int, variant: str) -> di
         "template": state["template"],
         "variant": variant,
         "target": state["target"],
-        "tensorflow": state["tensorflow"],
+        **{name: state[name] for name in ("tensorflow", "torch") if name in state},
         "imageai": state["imageai"],
         "python": state["python_version"],
         "features": dict(proof.features),
@@ -133,10 +136,9 @@ def write(records: list[dict[str, Any]], order: list[str]) -> None:
     rows = []
     for record in records:
         marks = [{True: "yes", False: "**no**"}.get(record["features"].get(name), "") for name in features]
-        rows.append(
-            f"| {record['tensorflow']} | {record['python']} | {record['variant']} | {' | '.join(marks)} | "
-            f"{record['seconds']} | {record['peak_mb']} | {record['size_mb']} | {record['date']} |"
-        )
+        first = (release_in(record), record["imageai"], record["python"], record["variant"])
+        last = (record["seconds"], record["peak_mb"], record["size_mb"], record["date"])
+        rows.append(f"| {' | '.join(map(str, (*first, *marks, *last)))} |")
     head = HEAD.format(features=" | ".join(features), lines="|".join("---" for _ in features))
     DOCUMENT.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
 

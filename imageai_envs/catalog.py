@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import RequestError, TemplateError
+from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, TORCH, Framework
 from imageai_envs.paths import Home, project_templates, shipped_templates
 from imageai_envs.template import Template, load_template
 from imageai_envs.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imageai_envs.framework import Release
     from imageai_envs.request import Request
 
 # A file of reasons, not a template: the only TOML in a template directory that is not one.
 REASONS = "unsupported.toml"
 _NEARNESS = ("project", "user", "shipped")
+_EXAMPLES = {"--imageai": "2.1.6", **{framework.option: framework.example for framework in FRAMEWORKS}}
 
 
 @dataclass(frozen=True)
@@ -50,16 +55,21 @@ class Catalog:
 
 @dataclass(frozen=True)
 class Selection:
-    """The answer to a request: which template, which exact TensorFlow, which variant."""
+    """The answer to a request: which template, which exact version of its framework, which variant."""
 
     entry: Entry
-    tensorflow: str
+    version: str
     variant: str
 
     @property
     def template(self) -> Template:
         """The chosen template."""
         return self.entry.template
+
+    @property
+    def release(self) -> Release:
+        """The exact release of the template's framework."""
+        return self.template.release(self.version)
 
 
 def load_catalog(home: Home) -> Catalog:
@@ -84,33 +94,29 @@ def load_catalog(home: Home) -> Catalog:
     return Catalog(tuple(sorted(found.values(), key=_order)), tuple(broken))
 
 
-def _order(entry: Entry) -> tuple[Version, str]:
-    return Version(entry.template.minor), entry.template.name
+def _order(entry: Entry) -> tuple[int, Version, str]:
+    template = entry.template
+    return FRAMEWORKS.index(template.framework), Version(template.minor), template.name
 
 
 def select(request: Request, home: Home) -> Selection:
-    """Find the template that answers ``request`` and the exact TensorFlow in it.
+    """Find the template that answers ``request`` and the exact release of its framework.
 
     Raises:
         RequestError: nothing answers it; the message gives the reason and the nearest that does.
         TemplateError: the named template is not valid.
     """
-    _explain_imageai(request)
     entry = _from_file(request.template) if _is_path(request.template) else _from_catalog(request, load_catalog(home))
     template = entry.template
-    if request.imageai and Version(request.imageai) != Version(template.imageai.version):
-        raise RequestError(
-            f"Template {template.name} has ImageAI {template.imageai.version}; you asked for {request.imageai}.",
-            hint=f"--imageai {template.imageai.version}",
-            code="imageai-version",
-        )
+    if request.imageai and not _is_imageai(template, _parse(request.imageai, "--imageai")):
+        raise _other_imageai(template, request.imageai)
     if request.variant not in template.variants:
         raise RequestError(
             f"Template {template.name} has no {request.variant} variant.",
             hint=f"imageai-env templates show {template.name}",
             code="no-such-variant",
         )
-    return Selection(entry, _exact(request.tensorflow, template), request.variant)
+    return Selection(entry, _exact(request, template), request.variant)
 
 
 def _is_path(name: str | None) -> bool:
@@ -130,84 +136,138 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
             if f"{request.template}.toml" in error.message:
                 raise error
         raise RequestError(
-            f"There is no template {request.template!r}. Known: {_names(catalog)}.",
+            f"There is no template {request.template!r}. Known: {_names(catalog.entries)}.",
             hint="imageai-env templates list",
             code="no-such-template",
         )
-    if request.tensorflow is None:
-        return _default(catalog)
-    wanted = _parse(request.tensorflow, "--tf")
+    asked = _asked(request)
+    if asked is None:
+        return _default(request, catalog)
+    framework, text = asked
+    wanted = _parse(text, framework.option)
     minor = f"{wanted.major}.{wanted.minor}"
-    of_minor = [entry for entry in catalog.entries if entry.template.minor == minor]
+    of_framework = [entry for entry in catalog.entries if entry.template.framework is framework]
+    of_minor = [entry for entry in of_framework if entry.template.minor == minor]
     # Of those without the variant the nearest is taken too: select says then what is missing.
     answering = [entry for entry in of_minor if request.variant in entry.template.variants] or of_minor
     if answering:
         return min(answering, key=lambda entry: _NEARNESS.index(entry.origin))
-    raise _no_tensorflow(request.tensorflow, catalog)
+    raise _no_release(framework, text, of_framework)
 
 
-def _default(catalog: Catalog) -> Entry:
+def _asked(request: Request) -> tuple[Framework, str] | None:
+    """Return which framework's version is asked for; None for any.
+
+    Raises:
+        RequestError: more than one.
+    """
+    said = {TENSORFLOW: request.tensorflow, TORCH: request.torch}
+    asked = [(framework, text) for framework, text in said.items() if text is not None]
+    if len(asked) > 1:
+        raise RequestError(
+            "An ImageAI runs on TensorFlow (2.x) or on PyTorch (3.x), not on both.",
+            hint="Drop --tf or --torch.",
+            code="two-frameworks",
+        )
+    return asked[0] if asked else None
+
+
+def _is_imageai(template: Template, wanted: Version) -> bool:
+    """Tell whether a template has this ImageAI; ``3`` means any release of 3."""
+    own = Version(template.imageai.version)
+    short = wanted.release[: len(own.release)] == own.release[: len(wanted.release)] and not wanted.is_prerelease
+    return own == wanted or (short and len(wanted.release) < len(own.release))
+
+
+def _default(request: Request, catalog: Catalog) -> Entry:
+    """Return the entry for who asks for no version of a framework."""
     if not catalog.entries:
         raise RequestError("No usable template was found.", hint="imageai-env templates list", code="no-template")
-    shipped = [entry for entry in catalog.entries if entry.origin == "shipped"] or list(catalog.entries)
-    # The newest in which ImageAI runs as it is, without our hook to mend TensorFlow for it.
-    plain = [entry for entry in shipped if "cpu" in entry.template.variants and not entry.template.variants["cpu"].hook]
-    return (plain or shipped)[-1]
-
-
-def _explain_imageai(request: Request) -> None:
-    """Refuse an ImageAI that no TensorFlow template can have, with the reason, before templates are compared."""
+    known = [entry for entry in catalog.entries if entry.origin == "shipped"] or list(catalog.entries)
     if request.imageai is None:
-        return
-    _parse(request.imageai, "--imageai")
-    if request.template is None:
-        _, reasons = load_unsupported(shipped_templates() / REASONS)
-        known = explain(reasons, request.imageai)
-        if known:
-            raise RequestError(
-                f"ImageAI {request.imageai} is not offered: {known.reason}",
-                hint=known.instead,
-                code="imageai-version",
-            )
+        known = [entry for entry in known if entry.template.framework is TENSORFLOW] or known
+    else:
+        wanted = _parse(request.imageai, "--imageai")
+        known = [entry for entry in known if _is_imageai(entry.template, wanted)] or [
+            entry for entry in catalog.entries if _is_imageai(entry.template, wanted)
+        ]
+        if not known:
+            raise _no_imageai(request.imageai, catalog)
+    # The newest in which ImageAI runs as it is, without our hook to mend TensorFlow for it.
+    plain = [entry for entry in known if "cpu" in entry.template.variants and not entry.template.variants["cpu"].hook]
+    having = [entry for entry in plain if request.variant in entry.template.variants]
+    having = having or [entry for entry in known if request.variant in entry.template.variants]
+    return (having or plain or known)[-1]
 
 
-def _no_tensorflow(wanted: str, catalog: Catalog) -> RequestError:
-    reasons, _ = load_unsupported(shipped_templates() / REASONS)
-    known = explain(reasons, wanted)
-    if known:
-        return RequestError(
-            f"TensorFlow {wanted} is not offered: {known.reason} (source: {known.source})",
-            hint=known.instead,
-            code="no-such-tensorflow",
-        )
-    # Entries are in the order of their versions: the newest that is not newer, else the oldest.
-    older = [entry for entry in catalog.entries if Version(entry.template.minor) <= Version(wanted)]
-    near = older[-1] if older else next(iter(catalog.entries), None)
+def _no_imageai(wanted: str, catalog: Catalog) -> RequestError:
+    known = explain(load_unsupported(shipped_templates() / REASONS).imageai, wanted)
+    own = ", ".join(dict.fromkeys(entry.template.imageai.version for entry in catalog.entries))
     return RequestError(
-        f"No template has TensorFlow {wanted}. Known: {_names(catalog)}.",
-        hint=f"--tf {near.template.minor}" if near else "imageai-env templates list",
-        code="no-such-tensorflow",
+        f"ImageAI {wanted} is not offered: {known.reason if known else f'templates have {own}.'}",
+        hint=known.instead if known else "imageai-env templates list",
+        code="imageai-version",
     )
 
 
-def _names(catalog: Catalog) -> str:
-    return ", ".join(entry.template.name for entry in catalog.entries) or "none"
+def _other_imageai(template: Template, wanted: str) -> RequestError:
+    """Say that a template has another ImageAI, and why that one does not run on its TensorFlow, where it is known."""
+    known = None
+    if template.framework is TENSORFLOW and Version(template.minor) >= Version("2"):
+        known = explain(load_unsupported(shipped_templates() / REASONS).imageai_on_tensorflow, wanted)
+    why = f" With TensorFlow: {known.reason}" if known else ""
+    return RequestError(
+        f"Template {template.name} has ImageAI {template.imageai.version}; you asked for {wanted}.{why}",
+        hint=f"--imageai {template.imageai.version}, or ask for nothing but --imageai {wanted}",
+        code="imageai-version",
+    )
 
 
-def _exact(tensorflow: str | None, template: Template) -> str:
-    """Return the exact TensorFlow release: the newest patch for a minor, the named one otherwise."""
-    if tensorflow is None:
+def _no_release(framework: Framework, wanted: str, entries: list[Entry]) -> RequestError:
+    if framework is TENSORFLOW:
+        known = explain(load_unsupported(shipped_templates() / REASONS).tensorflow, wanted)
+        if known:
+            return RequestError(
+                f"TensorFlow {wanted} is not offered: {known.reason} (source: {known.source})",
+                hint=known.instead,
+                code="no-such-release",
+            )
+    # Entries are in the order of their versions: the newest that is not newer, else the oldest.
+    older = [entry for entry in entries if Version(entry.template.minor) <= Version(wanted)]
+    near = older[-1] if older else next(iter(entries), None)
+    return RequestError(
+        f"No template has {framework.title} {wanted}. Known: {_names(entries)}.",
+        hint=f"{framework.option} {near.template.minor}" if near else "imageai-env templates list",
+        code="no-such-release",
+    )
+
+
+def _names(entries: Iterable[Entry]) -> str:
+    return ", ".join(entry.template.name for entry in entries) or "none"
+
+
+def _exact(request: Request, template: Template) -> str:
+    """Return the exact release of the framework: the newest patch for a minor, the named one otherwise."""
+    asked = _asked(request)
+    if asked is None:
         return template.newest
-    wanted = _parse(tensorflow, "--tf")
+    framework, text = asked
+    if framework is not template.framework:
+        raise RequestError(
+            f"Template {template.name} runs on {template.framework.title}; you asked for {framework.title} {text}.",
+            hint=f"Drop {framework.option}, or the template: imageai-env templates list",
+            code="no-such-release",
+        )
+    wanted = _parse(text, framework.option)
     if len(wanted.release) <= 2 and not wanted.is_prerelease and f"{wanted.major}.{wanted.minor}" == template.minor:
         return template.newest
     for patch in template.patches:
         if Version(patch) == wanted:
             return patch
     raise RequestError(
-        f"Template {template.name} has no TensorFlow {tensorflow}. It has {', '.join(template.patches)}.",
-        hint=f"--tf {template.newest}",
-        code="no-such-tensorflow",
+        f"Template {template.name} has no {framework.title} {text}. It has {', '.join(template.patches)}.",
+        hint=f"{framework.option} {template.newest}",
+        code="no-such-release",
     )
 
 
@@ -217,6 +277,6 @@ def _parse(text: str, option: str) -> Version:
     except InvalidVersion as error:
         raise RequestError(
             f"{option} {text!r} is not a version (PEP 440).",
-            hint=f"{option} {'2.1.6' if option == '--imageai' else '2.10'}",
+            hint=f"{option} {_EXAMPLES[option]}",
             code="bad-version",
         ) from error

@@ -19,6 +19,7 @@ from imageai_envs.engines import get_engine
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.environment import Environment, State, write_lock, write_state
 from imageai_envs.errors import LockFileError, RequestError
+from imageai_envs.framework import TENSORFLOW
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
 from imageai_envs.lock_cache import recall_lock, remember_lock
 from imageai_envs.lockfile import Lock, read_lock
@@ -76,7 +77,7 @@ class Plan:
         wish: what was asked.
         name: name of the environment.
         root: its directory.
-        selection: template, exact TensorFlow and variant.
+        selection: template, exact release and variant.
         interpreter: the Python; None when ``fetch`` says which one is to be fetched.
         fetch: version of the Python to fetch.
         engine: who resolves and installs.
@@ -125,7 +126,7 @@ class Plan:
             "replaces": self.replaces,
             "template": template.name,
             "template_path": str(template.path),
-            "tensorflow": self.selection.tensorflow,
+            **self.selection.release.to_json(),
             "imageai": template.imageai.version,
             "variant": self.selection.variant,
             "engine": self.engine.name,
@@ -237,25 +238,24 @@ def _name_of_project(root: Path) -> str:
 def _request_of(lock: Lock, request: Request) -> Request:
     """Return the request that a lock answers; options that say something else are refused."""
     header = lock.header
-    if request.tensorflow or request.imageai or request.extras:
+    if request.tensorflow or request.torch or request.imageai or request.extras:
         raise RequestError(
-            "A lock already says which versions to install; --tf, --imageai, --with and -r go with `lock`.",
+            "A lock already says which versions to install; --tf, --torch, --imageai, --with and -r go with `lock`.",
             hint="imageai-env lock --tf 2.10 --with ... -o FILE",
             code="lock-and-versions",
         )
     return Request(
         template=request.template or header.template,
-        tensorflow=header.tensorflow,
         imageai=header.imageai,
         variant=header.variant,
         python=request.python,
         extras=header.requires,
-    )
+    ).at(header.release)
 
 
 def _tell(selection: Selection, request: Request, reporter: Reporter) -> None:
     entry = selection.entry
-    if request.template is None and request.tensorflow is None:
+    if request.template is None and request.tensorflow is None and request.torch is None:
         reporter.note(f"no version asked for; taking template {entry.template.name}")
     for hidden in entry.hides:
         reporter.note(f"template {entry.template.name} of the {entry.origin} is used; it hides {hidden}")
@@ -369,7 +369,7 @@ def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verif
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         request=plan.wish.request,
         template=plan.selection.template.name,
-        tensorflow=plan.selection.tensorflow,
+        release=plan.selection.release,
         imageai=plan.selection.template.imageai.version,
         variant=plan.selection.variant,
         target=str(interpreter.target),
@@ -396,10 +396,11 @@ def _warn_about_space(plan: Plan, reporter: Reporter) -> None:
 def _warn_about_gpu(plan: Plan, interpreter: Interpreter, reporter: Reporter) -> None:
     """Tell what keeps a GPU of this machine from TensorFlow. Never refuse: images are built where there is none."""
     target = interpreter.target
-    if plan.selection.variant != "gpu" or (target.platform, target.machine) != ("linux", "x86_64"):
+    here = (target.platform, target.machine) == ("linux", "x86_64")
+    if plan.selection.variant != "gpu" or not here or plan.selection.template.framework is not TENSORFLOW:
         return
     from imageai_envs.diagnose.gpu import before_install
 
-    for finding in before_install(plan.selection.tensorflow, os.environ):
+    for finding in before_install(plan.selection.version, os.environ):
         tell = reporter.warn if finding.severity == "warning" else reporter.note
         tell(f"{finding.evidence}. {finding.cause}")

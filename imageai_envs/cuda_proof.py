@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageai_envs.cuda_needs import needs_of, wheel_of
 from imageai_envs.errors import VerifyError
+from imageai_envs.framework import TENSORFLOW
 from imageai_envs.probe_runner import run_probe
 from imageai_envs.redaction import redact
 
@@ -53,9 +54,10 @@ class CudaProof:
 
 
 def is_proved_here(lock: Lock) -> bool:
-    """Tell whether a lock brings CUDA that can be opened: the gpu variant on Linux x86_64."""
-    target = lock.header.target
-    return lock.header.variant == "gpu" and (target.platform, target.machine) == ("linux", "x86_64")
+    """Tell whether a lock brings CUDA that can be opened: the gpu variant of TensorFlow on Linux x86_64."""
+    header = lock.header
+    here = (header.target.platform, header.target.machine) == ("linux", "x86_64")
+    return here and header.variant == "gpu" and header.release.framework is TENSORFLOW
 
 
 def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute: bool = True) -> CudaProof:
@@ -65,10 +67,10 @@ def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute:
         VerifyError: a library is missing or cannot be opened (``cuda-library``), or a listed GPU does not compute
             (``gpu-does-not-compute``).
     """
-    needs = needs_of(lock.header.tensorflow)
+    needs = needs_of(lock.header.release.version)
     if needs is None:
         raise VerifyError(
-            f"Which CUDA libraries TensorFlow {lock.header.tensorflow} needs is not known to this version.",
+            f"Which CUDA libraries {lock.header.release} needs is not known to this version.",
             hint="The same command with --verify none",
             code="cuda-unknown",
         )

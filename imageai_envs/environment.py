@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.framework import FRAMEWORKS, release_in
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import METADATA as METADATA
 from imageai_envs.paths import environment_python
@@ -18,6 +19,8 @@ from imageai_envs.request import Request
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imageai_envs.framework import Release
 
 SCHEMA = 1
 _MARKER = "owner.json"
@@ -34,7 +37,7 @@ class State:
         created: UTC, ISO 8601.
         request: what was asked for.
         template: the template that answered.
-        tensorflow: exact release.
+        release: exact release of the framework.
         imageai: exact release.
         variant: ``cpu`` or ``gpu``.
         target: CPython minor and platform.
@@ -52,7 +55,7 @@ class State:
     created: str
     request: Request
     template: str
-    tensorflow: str
+    release: Release
     imageai: str
     variant: str
     target: str
@@ -67,7 +70,10 @@ class State:
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
-        return {"schema": SCHEMA, **asdict(self)}
+        data: dict[str, object] = {"schema": SCHEMA}
+        for key, value in asdict(self).items():
+            data |= self.release.to_json() if key == "release" else {key: value}
+        return data
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,8 @@ def read_state(root: Path) -> State | None:
             return None
         request = data.pop("request")
         request["extras"] = tuple(request["extras"])
-        return State(request=Request(**request), **data)
+        release = release_in({framework.name: data.pop(framework.name, "") for framework in FRAMEWORKS})
+        return State(request=Request(**request), release=release, **data) if release else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

@@ -16,11 +16,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import LockFileError, RequestError
+from imageai_envs.framework import FRAMEWORKS, release_in
 from imageai_envs.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from imageai_envs.framework import Release
 
 FORMAT = 1
 _FIRST = f"# imageai-env lock, format {FORMAT}"
@@ -53,7 +56,7 @@ class Header:
 
     Attributes:
         template: name of the template.
-        tensorflow: exact release.
+        release: exact release of the framework.
         imageai: exact release.
         variant: ``cpu`` or ``gpu``.
         target: CPython minor and platform.
@@ -67,7 +70,7 @@ class Header:
     """
 
     template: str
-    tensorflow: str
+    release: Release
     imageai: str
     variant: str
     target: Target
@@ -113,7 +116,7 @@ def _render_header(header: Header) -> list[str]:
         "# `python -m pip install --no-deps --require-hashes -r FILE` in a Python of the target.",
         "#",
         f"# template: {header.template}",
-        f"# tensorflow: {header.tensorflow}",
+        f"# {header.release.framework.name}: {header.release.version}",
         f"# imageai: {header.imageai}{replaced}",
         f"# variant: {header.variant}",
         f"# target: {header.target}",
@@ -255,12 +258,16 @@ def _parse_header(fields: dict[str, list[str]]) -> Header:
         return values[0]
 
     imageai = one("imageai")
+    release = release_in({framework.name: one(framework.name) for framework in FRAMEWORKS if framework.name in fields})
+    if release is None:
+        names = " or ".join(repr(framework.name) for framework in FRAMEWORKS)
+        raise LockFileError(f"The header needs one {names} line.", hint="Delete the file and lock again.")
     variant = one("variant")
     if variant not in ("cpu", "gpu"):
         raise LockFileError(f"The header's variant is {variant!r}; it must be cpu or gpu.")
     return Header(
         template=one("template"),
-        tensorflow=one("tensorflow"),
+        release=release,
         imageai=imageai.split(" (")[0],
         variant=variant,
         target=Target.parse(one("target")),

@@ -33,7 +33,7 @@ class LockInputs:
     """All that a lock depends on, for one target: the same inputs, the same digest.
 
     Attributes:
-        selection: template, exact TensorFlow, variant.
+        selection: template, exact release, variant.
         extras: the user's requirements.
         target: CPython minor and platform.
     """
@@ -45,14 +45,14 @@ class LockInputs:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What is resolved: the template's requirements and the user's, ImageAI only if its metadata counts."""
-        own = self.selection.template.requirements(self.selection.variant, self.selection.tensorflow, self.target)
+        own = self.selection.template.requirements(self.selection.variant, self.selection.version, self.target)
         imageai = () if self._replaced else (self._imageai,)
         return (*own, *imageai, *self.extras)
 
     @property
     def constraints(self) -> tuple[str, ...]:
-        """The template's caps for this TensorFlow and target."""
-        return self.selection.template.constraints(self.selection.tensorflow, self.target)
+        """The template's caps for this release and target."""
+        return self.selection.template.constraints(self.selection.version, self.target)
 
     @property
     def _replaced(self) -> bool:
@@ -65,12 +65,12 @@ class LockInputs:
     @property
     def built(self) -> tuple[str, ...]:
         """Distributions that may be built from source."""
-        return self.selection.template.sources_built(self.selection.tensorflow)
+        return self.selection.template.sources_built(self.selection.version)
 
     @property
     def dropped(self) -> tuple[str, ...]:
         """Distributions that are left out of the result."""
-        return self.selection.template.left_out(self.selection.tensorflow)
+        return self.selection.template.left_out(self.selection.version)
 
     @property
     def digest(self) -> str:
@@ -97,7 +97,7 @@ class LockInputs:
         template = self.selection.template
         return Header(
             template=template.name,
-            tensorflow=self.selection.tensorflow,
+            release=self.selection.release,
             imageai=template.imageai.version,
             variant=self.selection.variant,
             target=self.target,
@@ -118,7 +118,7 @@ def check_clashes(inputs: LockInputs) -> None:
     """
     template = inputs.selection.template
     environment = inputs.target.marker_environment()
-    reasons = {cap.distribution: cap for cap in template.caps if cap.tensorflow.contains(inputs.selection.tensorflow)}
+    reasons = {cap.distribution: cap for cap in template.caps if cap.releases.contains(inputs.selection.version)}
     fixed = [Requirement(text) for text in (*inputs.constraints, *inputs.requirements)]
     replaced = [Requirement(f"imageai=={template.imageai.version}")]
     for text in inputs.extras:

@@ -250,10 +250,9 @@ def upgrade(
     header = lock.header
     request = Request(
         template=header.template,
-        tensorflow=header.tensorflow,
         variant=header.variant,
         extras=tuple(dict.fromkeys((*header.requires, *extras))),
-    )
+    ).at(header.release)
     selection = select(request, home)
     log = open_log(home, environment.name, "upgrade")
     wanted = how.python or header.target.python_version

@@ -128,12 +128,8 @@ def _request(request: Request, lock: Lock | None) -> Request:
     if lock is None or not nothing_said:
         return request
     header = lock.header
-    return Request(
-        template=header.template,
-        tensorflow=header.tensorflow,
-        variant=header.variant,
-        python=request.python,
-        extras=header.requires,
+    return Request(template=header.template, variant=header.variant, python=request.python, extras=header.requires).at(
+        header.release
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from imageai_envs.errors import RequestError
+from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, TORCH
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imageai_envs.framework import Release
 
 MAX_NESTING = 10  # -r inside -r; pip has no limit, but a cycle has no end
 
@@ -27,6 +30,7 @@ class Request:
         variant: ``cpu`` or ``gpu``.
         python: a version, an executable or a directory.
         extras: further PEP 508 requirements, from ``--with`` and ``-r``, in order.
+        torch: a PyTorch, as ``tensorflow``.
     """
 
     template: str | None = None
@@ -35,6 +39,12 @@ class Request:
     variant: str = "cpu"
     python: str | None = None
     extras: tuple[str, ...] = ()
+    torch: str | None = None
+
+    def at(self, release: Release) -> Request:
+        """Return the same request for exactly this release of a framework."""
+        versions = dict.fromkeys(FRAMEWORKS) | {release.framework: release.version}
+        return replace(self, tensorflow=versions[TENSORFLOW], torch=versions[TORCH])
 
 
 def parse_requirement(text: str, origin: str) -> str:

@@ -1,4 +1,4 @@
-"""The template spec: one TensorFlow minor and one ImageAI version, and what makes them work together.
+"""The template spec: one minor of a framework and one ImageAI version, and what makes them work together.
 
 The format is documented in ``docs/templates.md``. Every cap carries its reason and its source, because a cap
 without a reason cannot be removed safely later.
@@ -15,11 +15,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import RequestError
+from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, Framework, Release
+from imageai_envs.interpreters.model import OPTIONAL_MODULES
 from imageai_envs.toml_reader import Problems, Table, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.target import Target
 
 SCHEMA = 1
@@ -32,13 +35,13 @@ class Cap:
 
     Attributes:
         requirement: a PEP 508 requirement used as a constraint: it bounds, it does not install.
-        tensorflow: the TensorFlow versions that need it; empty for all of the template.
+        releases: the releases of the framework that need it; empty for all of the template.
         reason: what fails without it, in words and with the error text.
         source: where that was seen.
     """
 
     requirement: str
-    tensorflow: SpecifierSet
+    releases: SpecifierSet
     reason: str
     source: str
 
@@ -53,7 +56,7 @@ class Treatment:
     """A distribution that is treated in its own way (built from source, or left out), and why."""
 
     distribution: str
-    tensorflow: SpecifierSet
+    releases: SpecifierSet
     reason: str
     source: str
 
@@ -83,7 +86,7 @@ class Variant:
 
     Attributes:
         name: ``cpu`` or ``gpu``.
-        requirements: PEP 508 requirements; ``{tensorflow}`` stands for the exact TensorFlow version.
+        requirements: PEP 508 requirements; ``{tensorflow}`` or ``{torch}`` stands for the framework's exact version.
         disk_mb: size of the finished environment in MB (10^6 bytes), measured; 0 when unknown.
         cuda_links: further names for CUDA libraries, when TensorFlow needs links to those of the wheels; None when
             it finds them by itself (see :mod:`imageai_envs.cuda_links`).
@@ -105,10 +108,12 @@ class Template:
         name: such as ``tf2.10``.
         summary: one line for listings.
         path: the file that it was read from.
-        minor: the TensorFlow minor, ``2.10``.
-        patches: exact TensorFlow releases, oldest first; the last answers ``--tf 2.10``.
-        python: PEP 440 specifier of the Pythons that ImageAI and this TensorFlow both run on.
+        framework: what this ImageAI runs on.
+        minor: the framework's minor, ``2.10``.
+        patches: exact releases, oldest first; the last answers ``--tf 2.10``.
+        python: PEP 440 specifier of the Pythons that ImageAI and this minor both run on.
         python_preferred: minors in the order in which they are tried.
+        python_modules: modules of the standard library that it needs and that some Pythons come without.
         python_reason: why not newer ones.
         imageai: ImageAI's part.
         variants: by name.
@@ -120,10 +125,12 @@ class Template:
     name: str
     summary: str
     path: Path
+    framework: Framework
     minor: str
     patches: tuple[str, ...]
     python: SpecifierSet
     python_preferred: tuple[str, ...]
+    python_modules: tuple[str, ...]
     python_reason: str
     imageai: ImageAI
     variants: dict[str, Variant]
@@ -133,12 +140,20 @@ class Template:
 
     @property
     def newest(self) -> str:
-        """Return the newest TensorFlow patch that this template knows."""
+        """Return the newest patch that this template knows."""
         return self.patches[-1]
+
+    def release(self, version: str) -> Release:
+        """Return the release of its framework with that version."""
+        return Release(self.framework, version)
 
     def allows_python(self, version: tuple[int, int]) -> bool:
         """Tell whether a CPython minor is in the template's range."""
         return self.python.contains(f"{version[0]}.{version[1]}")
+
+    def runs_on(self, interpreter: Interpreter) -> bool:
+        """Tell whether an interpreter has a right version and the modules that are needed."""
+        return self.allows_python(interpreter.minor) and not set(self.python_modules) & set(interpreter.lacking)
 
     def python_words(self) -> str:
         """Return the range of Pythons in words, such as ``3.7 to 3.10``."""
@@ -147,19 +162,19 @@ class Template:
             return str(self.python)
         return minors[0] if len(minors) == 1 else f"{minors[0]} to {minors[-1]}"
 
-    def requirements(self, variant: str, tensorflow: str, target: Target) -> tuple[str, ...]:
+    def requirements(self, variant: str, version: str, target: Target) -> tuple[str, ...]:
         """Return the PEP 508 requirements for ``target``, markers already evaluated, in template order.
 
         Raises:
-            RequestError: this variant has no TensorFlow distribution on that platform.
+            RequestError: this variant has no distribution of the framework on that platform.
         """
         environment = target.marker_environment()
-        own = [text.replace("{tensorflow}", tensorflow) for text in self.variants[variant].requirements]
+        own = [text.replace(f"{{{self.framework.name}}}", version) for text in self.variants[variant].requirements]
         applicable = [line for text in own if (line := _applies(text, environment))]
         if not applicable:
-            windows = variant == "gpu" and target.platform == "win32"
+            windows = variant == "gpu" and target.platform == "win32" and self.framework is TENSORFLOW
             raise RequestError(
-                f"Template {self.name} has no {variant} TensorFlow for {target.platform} {target.machine}."
+                f"Template {self.name} has no {variant} {self.framework.title} for {target.platform} {target.machine}."
                 + (" TensorFlow 2.10 was the last with a GPU on Windows itself." if windows else ""),
                 hint="--tf 2.10, or newer ones inside WSL2" if windows else "imageai-env templates list",
                 code="no-such-target",
@@ -167,19 +182,19 @@ class Template:
         shared = [line for text in self.imageai.dependencies if (line := _applies(text, environment))]
         return (*applicable, *shared)
 
-    def constraints(self, tensorflow: str, target: Target) -> tuple[str, ...]:
-        """Return the caps that this TensorFlow version needs on ``target``, as PEP 508 constraints."""
+    def constraints(self, version: str, target: Target) -> tuple[str, ...]:
+        """Return the caps that this release of the framework needs on ``target``, as PEP 508 constraints."""
         environment = target.marker_environment()
-        lines = (_applies(cap.requirement, environment) for cap in self.caps if cap.tensorflow.contains(tensorflow))
+        lines = (_applies(cap.requirement, environment) for cap in self.caps if cap.releases.contains(version))
         return tuple(line for line in lines if line)
 
-    def sources_built(self, tensorflow: str) -> tuple[str, ...]:
+    def sources_built(self, version: str) -> tuple[str, ...]:
         """Return the distributions that may be built from source."""
-        return tuple(item.distribution for item in self.source_only if item.tensorflow.contains(tensorflow))
+        return tuple(item.distribution for item in self.source_only if item.releases.contains(version))
 
-    def left_out(self, tensorflow: str) -> tuple[str, ...]:
+    def left_out(self, version: str) -> tuple[str, ...]:
         """Return the distributions that are removed from the resolved set."""
-        return tuple(item.distribution for item in self.dropped if item.tensorflow.contains(tensorflow))
+        return tuple(item.distribution for item in self.dropped if item.releases.contains(version))
 
 
 def _applies(text: str, environment: dict[str, str]) -> str | None:
@@ -202,54 +217,67 @@ def load_template(path: Path) -> Template:
     if schema != SCHEMA and not problems.found:
         problems.add("schema", f"this version reads schema {SCHEMA}, the file says {schema}")
     name, summary = root.text("name"), root.text("summary")
-    minor, patches = _read_tensorflow(root.table("tensorflow"))
-    python, preferred, python_reason = _read_python(root.table("python"))
+    framework = _framework(root)
+    minor, patches = _read_releases(root.table(framework.name), framework)
+    python, preferred, modules, python_reason = _read_python(root.table("python"))
     template = Template(
         name=name,
         summary=summary,
         path=path,
+        framework=framework,
         minor=minor,
         patches=patches,
         python=python,
         python_preferred=preferred,
+        python_modules=modules,
         python_reason=python_reason,
         imageai=_read_imageai(root.table("imageai")),
-        variants=_read_variants(root.table("variants"), problems),
-        caps=tuple(_read_cap(table) for table in root.tables("caps")),
-        source_only=tuple(_read_treatment(table) for table in root.tables("source-only")),
-        dropped=tuple(_read_treatment(table) for table in root.tables("dropped")),
+        variants=_read_variants(root.table("variants"), framework, problems),
+        caps=tuple(_read_cap(table, framework) for table in root.tables("caps")),
+        source_only=tuple(_read_treatment(table, framework) for table in root.tables("source-only")),
+        dropped=tuple(_read_treatment(table, framework) for table in root.tables("dropped")),
     )
     root.end()
     problems.raise_if_any("Template")
     return template
 
 
-def _read_tensorflow(table: Table | None) -> tuple[str, tuple[str, ...]]:
+def _framework(root: Table) -> Framework:
+    """Return the framework whose table is there; TensorFlow without one, so that its absence is what is told."""
+    return next((framework for framework in FRAMEWORKS if root.has(framework.name)), TENSORFLOW)
+
+
+def _read_releases(table: Table | None, framework: Framework) -> tuple[str, tuple[str, ...]]:
     if table is None:
         return "", ()
     minor, patches = table.text("minor"), table.texts("patches")
     for patch in patches:
         version = table.parsed("patches", patch, _version)
         if version is not None and minor and not patch.startswith(f"{minor}."):
-            table.problems.add(table.place("patches"), f"{patch} is not a release of TensorFlow {minor}")
+            table.problems.add(table.place("patches"), f"{patch} is not a release of {framework.title} {minor}")
     if not patches:
         table.problems.add(table.place("patches"), "must name at least one release")
     table.end()
     return minor, patches
 
 
-def _read_python(table: Table | None) -> tuple[SpecifierSet, tuple[str, ...], str]:
+def _read_python(table: Table | None) -> tuple[SpecifierSet, tuple[str, ...], tuple[str, ...], str]:
     if table is None:
-        return SpecifierSet(), (), ""
+        return SpecifierSet(), (), (), ""
     text = table.text("requires")
     requires = table.parsed("requires", text, _specifier) or SpecifierSet()
     preferred = table.texts("preferred")
     for version in preferred:
         if table.parsed("preferred", version, _version) is not None and not requires.contains(version):
             table.problems.add(table.place("preferred"), f"{version} is not in {text}")
+    modules = table.texts("modules", required=False)
+    for name in modules:
+        if name not in OPTIONAL_MODULES:
+            known = ", ".join(OPTIONAL_MODULES)
+            table.problems.add(table.place("modules"), f"{name!r} is not known; interpreters are asked for {known}")
     reason = table.text("reason")
     table.end()
-    return requires, preferred, reason
+    return requires, preferred, modules, reason
 
 
 def _read_imageai(table: Table | None) -> ImageAI:
@@ -261,7 +289,7 @@ def _read_imageai(table: Table | None) -> ImageAI:
     result = ImageAI(
         version=version,
         replaces_dependencies=replaces,
-        dependencies=_read_requirements(table, "dependencies", required=replaces),
+        dependencies=_read_requirements(table, "dependencies", None, required=replaces),
         reason=table.text("reason", required=replaces),
         source=table.text("source", required=replaces),
     )
@@ -269,7 +297,7 @@ def _read_imageai(table: Table | None) -> ImageAI:
     return result
 
 
-def _read_variants(table: Table | None, problems: Problems) -> dict[str, Variant]:
+def _read_variants(table: Table | None, framework: Framework, problems: Problems) -> dict[str, Variant]:
     variants: dict[str, Variant] = {}
     if table is None:
         return variants
@@ -279,7 +307,7 @@ def _read_variants(table: Table | None, problems: Problems) -> dict[str, Variant
             continue
         variants[name] = Variant(
             name,
-            _read_requirements(part, "requirements", required=True),
+            _read_requirements(part, "requirements", framework, required=True),
             part.integer("disk-mb", required=False),
             part.mapping("cuda-links"),
             part.flag("hook", default=False),
@@ -291,33 +319,34 @@ def _read_variants(table: Table | None, problems: Problems) -> dict[str, Variant
     return variants
 
 
-def _read_requirements(table: Table, key: str, *, required: bool) -> tuple[str, ...]:
+def _read_requirements(table: Table, key: str, framework: Framework | None, *, required: bool) -> tuple[str, ...]:
     lines = table.texts(key, required=required)
     for line in lines:
-        table.parsed(key, line.replace("{tensorflow}", "0"), _requirement)
+        table.parsed(key, line.replace(f"{{{framework.name}}}", "0") if framework else line, _requirement)
     return lines
 
 
-def _read_cap(table: Table) -> Cap:
+def _read_cap(table: Table, framework: Framework) -> Cap:
     text = table.text("requirement")
     requirement = table.parsed("requirement", text, _requirement) if text else None
     if requirement is not None and not requirement.specifier:
         table.problems.add(table.place("requirement"), f"{text!r} bounds nothing")
-    tensorflow = _read_when(table)
-    cap = Cap(text, tensorflow, table.text("reason"), table.text("source"))
+    releases = _read_when(table, framework)
+    cap = Cap(text, releases, table.text("reason"), table.text("source"))
     table.end()
     return cap
 
 
-def _read_treatment(table: Table) -> Treatment:
+def _read_treatment(table: Table, framework: Framework) -> Treatment:
     name = canonicalize_name(table.text("distribution"))
-    item = Treatment(name, _read_when(table), table.text("reason"), table.text("source"))
+    item = Treatment(name, _read_when(table, framework), table.text("reason"), table.text("source"))
     table.end()
     return item
 
 
-def _read_when(table: Table) -> SpecifierSet:
-    return table.parsed("tensorflow", table.text("tensorflow", required=False), _specifier) or SpecifierSet()
+def _read_when(table: Table, framework: Framework) -> SpecifierSet:
+    key = framework.name
+    return table.parsed(key, table.text(key, required=False), _specifier) or SpecifierSet()
 
 
 def _version(text: str) -> Version:

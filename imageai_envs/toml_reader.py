@@ -77,6 +77,10 @@ class Table:
         """Return the dotted path of ``key``."""
         return f"{self._place}.{key}" if self._place else key
 
+    def has(self, key: str) -> bool:
+        """Tell whether ``key`` is there; it is not taken by that."""
+        return key in self._data
+
     def _take(self, key: str, kind: type[T], *, required: bool) -> T | None:
         self._known.append(key)
         if key not in self._data:

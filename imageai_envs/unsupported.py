@@ -38,11 +38,23 @@ class Unsupported:
     instead: str
 
 
-def load_unsupported(path: Path) -> tuple[tuple[Unsupported, ...], tuple[Unsupported, ...]]:
-    """Read and validate the file.
+@dataclass(frozen=True)
+class Reasons:
+    """The whole file, entries in its order.
 
-    Returns:
-        The entries of TensorFlow and those of ImageAI, in the order of the file.
+    Attributes:
+        tensorflow: versions of TensorFlow that no template has.
+        imageai: versions of ImageAI that no template has.
+        imageai_on_tensorflow: versions of ImageAI that do not run on TensorFlow 2, offered elsewhere or not.
+    """
+
+    tensorflow: tuple[Unsupported, ...]
+    imageai: tuple[Unsupported, ...]
+    imageai_on_tensorflow: tuple[Unsupported, ...]
+
+
+def load_unsupported(path: Path) -> Reasons:
+    """Read and validate the file.
 
     Raises:
         TemplateError: with every problem of the file.
@@ -51,11 +63,13 @@ def load_unsupported(path: Path) -> tuple[tuple[Unsupported, ...], tuple[Unsuppo
     schema = root.integer("schema")
     if schema != SCHEMA and not problems.found:
         problems.add("schema", f"this version reads schema {SCHEMA}, the file says {schema}")
-    tensorflow = tuple(_read_entry(table) for table in root.tables("tensorflow"))
-    imageai = tuple(_read_entry(table) for table in root.tables("imageai"))
+    lists = [
+        tuple(_read_entry(table) for table in root.tables(key))
+        for key in ("tensorflow", "imageai", "imageai-on-tensorflow-2")
+    ]
     root.end()
     problems.raise_if_any("List")
-    return tensorflow, imageai
+    return Reasons(*lists)
 
 
 def explain(entries: Iterable[Unsupported], version: str) -> Unsupported | None:

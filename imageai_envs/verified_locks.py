@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.errors import LockFileError
+from imageai_envs.framework import release_in
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import shipped_templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
+    from imageai_envs.framework import Release
     from imageai_envs.locking import LockInputs
     from imageai_envs.target import Target
 
@@ -34,7 +37,7 @@ class Cell:
         template: its name.
         variant: ``cpu`` or ``gpu``.
         target: such as ``cp310-linux-x86_64``.
-        tensorflow: exact release.
+        release: exact release of the framework.
         features: what of ImageAI was tried, and whether it works.
         date: ISO 8601.
     """
@@ -42,9 +45,16 @@ class Cell:
     template: str
     variant: str
     target: str
-    tensorflow: str
+    release: Release
     features: Mapping[str, bool]
     date: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data."""
+        data: dict[str, object] = {}
+        for key, value in vars(self).items():
+            data |= self.release.to_json() if key == "release" else {key: value}
+        return data
 
     @property
     def works(self) -> bool:
@@ -86,16 +96,20 @@ def load_matrix() -> tuple[Cell, ...]:
         data = json.loads((shipped_templates() / MATRIX).read_text(encoding="utf-8"))
         if data["schema"] != _SCHEMA:
             return ()
-        return tuple(
-            Cell(
-                template=cell["template"],
-                variant=cell["variant"],
-                target=cell["target"],
-                tensorflow=cell["tensorflow"],
-                features=dict(cell["features"]),
-                date=cell["date"],
-            )
-            for cell in data["cells"]
-        )
+        return tuple(_cell(cell) for cell in data["cells"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()
+
+
+def _cell(data: Mapping[str, Any]) -> Cell:
+    release = release_in(data)
+    if release is None:
+        raise KeyError("no framework")
+    return Cell(
+        template=data["template"],
+        variant=data["variant"],
+        target=data["target"],
+        release=release,
+        features=dict(data["features"]),
+        date=data["date"],
+    )

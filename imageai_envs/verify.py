@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.cuda_proof import is_proved_here, prove_cuda
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import VerifyError
+from imageai_envs.imageai_probes import probes_of
 from imageai_envs.probe_runner import run_probe
 from imageai_envs.redaction import redact
 
@@ -91,7 +92,7 @@ def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> 
     reporter.step("importing ImageAI" if level == "imports" else "classifying a picture with ImageAI")
     done, answer = run_probe(
         root,
-        "imageai_probe.py",
+        probes_of(lock.header.imageai).quick,
         (level, "{directory}"),
         log,
         reporter,

@@ -98,11 +98,12 @@ def request_options(function: F) -> F:
             "--template", metavar="NAME|FILE", shell_complete=_complete_templates, help="A template, by name or file."
         ),
         click.option("--imageai", metavar="VERSION", help="ImageAI version."),
-        click.option("--cpu/--gpu", "cpu", default=None, help="TensorFlow for the processor (default) or for CUDA."),
+        click.option("--cpu/--gpu", "cpu", default=None, help="For the processor (default) or for CUDA."),
         click.option(
             "--tf", "--tensorflow", "tensorflow", metavar="VERSION",
             help="TensorFlow: 2.10 for its newest patch, 2.10.0 for exactly that.",
         ),
+        click.option("--torch", metavar="VERSION", help="PyTorch, for ImageAI 3: 1.12 or 1.12.1."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -160,6 +161,7 @@ def request_from(options: dict[str, Any]) -> Request:
     return Request(
         template=options.pop("template"),
         tensorflow=options.pop("tensorflow"),
+        torch=options.pop("torch"),
         imageai=options.pop("imageai"),
         variant="gpu" if cpu is False else "cpu",
         python=options.pop("python"),

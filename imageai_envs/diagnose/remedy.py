@@ -12,17 +12,25 @@ if TYPE_CHECKING:
 
 # TensorFlow minors with a template (templates/tf*.toml; a test holds this to them). Reading the templates for one
 # sentence would cost more than the whole diagnosis.
-MINORS = tuple(f"2.{minor}" for minor in range(4, 16))
+MINORS = ("1.15", *(f"2.{minor}" for minor in range(4, 16)))
 _USUAL = "2.10"  # where nothing says which
 
 
 def fresh(subject: Subject) -> str:
-    """Return the command that makes a clean environment with the TensorFlow that was found, or the nearest one."""
+    """Return the command that makes a clean environment with the TensorFlow that was found, or the nearest one.
+
+    Without TensorFlow, ImageAI 3 that has its PyTorch is what is wanted; without PyTorch too, nobody knows.
+    """
     found = release(subject.tensorflow.version) if subject.tensorflow else None
     if found is None:
+        imageai = release(subject.version("imageai") or "")
+        if imageai is not None and imageai.major >= 3 and subject.has("torch"):
+            return "imageai-env create myproj --imageai 3"
         return f"imageai-env create myproj --tf {_USUAL}"
     minor = f"{found.major}.{found.minor}"
-    nearest = minor if minor in MINORS else MINORS[-1] if (found.major, found.minor) > (2, 4) else MINORS[0]
+    oldest_of_2 = MINORS[1]
+    older = MINORS[0] if found.major < 2 else oldest_of_2
+    nearest = minor if minor in MINORS else MINORS[-1] if (found.major, found.minor) > (2, 4) else older
     return f"imageai-env create myproj --tf {nearest}"
 
 

@@ -113,7 +113,13 @@ def _ranked(template: Template, found: Sequence[Interpreter], machine_target: st
         place = preferred.index(minor) if minor in preferred else len(preferred)
         return place, -one.minor[1], one.target.machine != machine, one.source == "conda", -one.version[2]
 
-    return sorted((one for one in found if one.unusable is None and template.allows_python(one.minor)), key=rank)
+    return sorted((one for one in found if template.allows_python(one.minor) and not _unfit(template, one)), key=rank)
+
+
+def _unfit(template: Template, one: Interpreter) -> str:
+    """Say why an interpreter of a right version cannot run the template; empty when it can."""
+    missing = [name for name in template.python_modules if name in one.lacking]
+    return one.unusable or (f"has no {', '.join(missing)}" if missing else "")
 
 
 def _first_choice(template: Template) -> str:
@@ -139,9 +145,17 @@ def _named(template: Template, wanted: str, *, home: Home, reporter: Reporter) -
     if interpreter.unusable:
         raise RequestError(
             f"You asked for {asked}, {interpreter.unusable}. "
-            "TensorFlow has wheels for 64-bit release builds of CPython only.",
+            f"{template.framework.title} has wheels for 64-bit release builds of CPython only.",
             hint="drop --python, or name another one: imageai-env python list",
             code=_UNSUPPORTED,
+        )
+    lacking = _unfit(template, interpreter)
+    if lacking:
+        raise RequestError(
+            f"You asked for {asked}, which {lacking}. ImageAI {template.imageai.version} imports it.",
+            hint=f"{_ways_to_modules(template, interpreter.target.python_version)}, or another Python: "
+            "imageai-env python list",
+            code="python-incomplete",
         )
     if interpreter.executable != path:
         reporter.note(f"{wanted} leads to {interpreter.executable}, which is taken.")
@@ -190,7 +204,7 @@ def _fetched(version: str, path: Path, home: Home) -> Interpreter:
 
 
 def _needs(template: Template) -> str:
-    pair = f"TensorFlow {template.minor} with ImageAI {template.imageai.version}"
+    pair = f"{template.framework.title} {template.minor} with ImageAI {template.imageai.version}"
     return f"{pair} needs Python {template.python_words()}"
 
 
@@ -215,11 +229,15 @@ def _not_found(
     lines.append("Found:" if found else "No Python at all was found.")
     for one in sorted(found, key=lambda one: one.version):
         remark = one.unusable or ("fits this template" if one in fitting else "")
+        if template.allows_python(one.minor) and not remark:
+            remark = _unfit(template, one)
         lines.append(f"  {one.version_text:<9}{one.executable}{f' ({remark})' if remark else ''}")
     lines.append(f"Nothing was fetched: {why_no_fetch}.")
     lines.append("Ways to get one:")
     lines += [f"  {way}" for way in _ways(missing)]
     hint = f"uv python install {missing}"
+    if any(template.allows_python(one.minor) and one.unusable is None for one in found) and not fitting:
+        hint = f"{_ways_to_modules(template, missing)}, or {hint}"
     if fitting:
         best = fitting[0]
         hint = f"drop --python, or use --python {best.target.python_version} (found at {best.executable})"
@@ -230,6 +248,15 @@ def _not_found(
         ],
     }
     return PythonNotFoundError("\n".join(lines), hint=hint, data=data)
+
+
+def _ways_to_modules(template: Template, version: str) -> str:
+    """Return the command that adds the modules that some Pythons come without."""
+    minor = ".".join(version.split(".")[:2])
+    if sys.platform == "darwin":
+        return f"brew install python-tk@{minor}"
+    names = " ".join({"tkinter": f"python{minor}-tk"}.get(name, name) for name in template.python_modules)
+    return f"sudo apt install {names}"
 
 
 def _ways(version: str) -> list[str]:

@@ -132,4 +132,5 @@ def _interpreter(candidate: places.Candidate, real: str, facts: probing.Facts) -
         machine=facts.machine,
         source="conda" if in_conda and candidate.source != "asked" else candidate.source,
         unusable=facts.unusable,
+        lacking=facts.lacking,
     )

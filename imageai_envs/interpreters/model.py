@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+OPTIONAL_MODULES = ("tkinter",)
+"""Modules of the standard library that some Pythons come without, and that some ImageAI imports."""
+
+
 @dataclass(frozen=True)
 class Interpreter:
     """A Python interpreter that answered.
@@ -27,7 +31,8 @@ class Interpreter:
         source: who keeps it: ``PATH``, ``pyenv``, ``uv``, ``conda``, ``asdf``, ``mise``, ``system``,
             ``registry``, ``running`` (the interpreter of this tool, when nothing else led to it) or ``asked``
             (named by the user).
-        unusable: why it cannot run TensorFlow, whatever the version; None when it can.
+        unusable: why it cannot run TensorFlow or PyTorch, whatever the version; None when it can.
+        lacking: those of :data:`OPTIONAL_MODULES` that it cannot import.
     """
 
     executable: Path
@@ -37,6 +42,7 @@ class Interpreter:
     machine: str
     source: str
     unusable: str | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def minor(self) -> tuple[int, int]:

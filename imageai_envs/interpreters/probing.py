@@ -26,7 +26,7 @@ TIMEOUT = 10.0
 """Seconds that an interpreter may take to say who it is."""
 
 _FORGET_HANGING = 3600.0  # one that hung (a network mount, a locked file) is asked again after this many seconds
-_SCHEMA = 1
+_SCHEMA = 2
 _RELEASE = re.compile(r"(\d+)\.(\d+)")
 
 # Runs under Python 2.7 and 3.x. `-I` would be shorter, and Python 2 does not know it: hence the removal of ''
@@ -37,11 +37,16 @@ import sys
 sys.path[:] = [p for p in sys.path if p]
 import json, platform, sysconfig
 v = sysconfig.get_config_var
+lacking = []
+try:
+    import _tkinter
+except ImportError:
+    lacking.append("tkinter")
 print(json.dumps({
     "executable": sys.executable, "version": list(sys.version_info[:3]), "level": sys.version_info[3],
     "implementation": platform.python_implementation(), "sys_platform": sys.platform,
     "machine": platform.machine(), "wide": sys.maxsize > 2 ** 32, "threaded": bool(v("Py_GIL_DISABLED")),
-    "musl": "musl" in "%s %s" % (v("HOST_GNU_TYPE"), v("SOABI")),
+    "musl": "musl" in "%s %s" % (v("HOST_GNU_TYPE"), v("SOABI")), "lacking": lacking,
 }))
 """
 
@@ -59,6 +64,7 @@ class Facts:
     wide: bool
     threaded: bool
     musl: bool
+    lacking: tuple[str, ...]
 
     @classmethod
     def read(cls, value: Any) -> Facts:
@@ -70,17 +76,19 @@ class Facts:
         try:
             major, minor, patch = (int(part) for part in value["version"])
             words = [value[key] for key in ("executable", "level", "implementation", "sys_platform", "machine")]
-            flags = [bool(value[key]) for key in ("wide", "threaded", "musl")]
+            wide, threaded, musl = (bool(value[key]) for key in ("wide", "threaded", "musl"))
+            lacking = tuple(str(name) for name in value["lacking"])
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError("not the answer of an interpreter") from error
         if not words[0] or not all(isinstance(word, str) for word in words):
             raise ValueError("not the answer of an interpreter")
         executable, level, implementation, sys_platform, machine = words
-        return cls(executable, (major, minor, patch), level, implementation, sys_platform, machine, *flags)
+        version = (major, minor, patch)
+        return cls(executable, version, level, implementation, sys_platform, machine, wide, threaded, musl, lacking)
 
     @property
     def unusable(self) -> str | None:
-        """Say why no TensorFlow can run here: no wheel was ever made for such a build."""
+        """Say why neither TensorFlow nor PyTorch can run here: no wheel was ever made for such a build."""
         if self.implementation != "CPython":
             return f"{self.implementation}, not CPython"
         if not self.wide:

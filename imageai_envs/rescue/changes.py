@@ -67,7 +67,7 @@ def changes_of(
         item = standing.get((line.place, line.text))
         aside = parts.aside.get(number, "")
         if aside == REQUIRED_ONLY and line.name in versions:
-            aside = f"the version that TensorFlow {choice.selection.tensorflow} and the others allow"
+            aside = f"the version that TensorFlow {choice.selection.version} and the others allow"
         rows.append(_row(line, aside, item, versions, checked=lock is not None))
     return (*rows, *_added(source, choice, lock, versions))
 
@@ -79,10 +79,10 @@ def _versions(choice: Choice, lock: Lock | None) -> dict[str, str]:
     template = choice.selection.template
     versions = {"imageai": template.imageai.version}
     for text in template.variants[choice.selection.variant].requirements:
-        requirement = Requirement(text.replace("{tensorflow}", choice.selection.tensorflow))
+        requirement = Requirement(text.replace("{tensorflow}", choice.selection.version))
         holds = requirement.marker is None or requirement.marker.evaluate()
         if holds and canonicalize_name(requirement.name) in TENSORFLOWS:
-            versions[canonicalize_name(requirement.name)] = choice.selection.tensorflow
+            versions[canonicalize_name(requirement.name)] = choice.selection.version
     return versions
 
 
@@ -96,9 +96,9 @@ def _python(source: Source, interpreter: Interpreter) -> LineChange:
 
 def _tensorflow(line: Line, choice: Choice, versions: Mapping[str, str], *, told: bool) -> LineChange:
     here = next((name for name in _TENSORFLOW_HERE if name in versions), "tensorflow")
-    after = f"{here}=={versions.get(here, choice.selection.tensorflow)}"
+    after = f"{here}=={versions.get(here, choice.selection.version)}"
     assert line.requirement is not None  # noqa: S101 - it has a name
-    fits = line.requirement.specifier.contains(choice.selection.tensorflow, prereleases=True)
+    fits = line.requirement.specifier.contains(choice.selection.version, prereleases=True)
     same = line.name == here
     if told and not same:
         return LineChange(line.place, line.name, "dropped", line.text, "", f"{after} is the one TensorFlow")
@@ -178,7 +178,7 @@ def given_way(source: Source, choice: Choice, fit: Fit, told: Iterable[Problem])
     for line in [] if source.complete else source.lines:
         version = versions.get(line.name, "")
         if line.name in FOLLOWERS and line.requirement and not line.requirement.specifier.contains(version or "0"):
-            tensorflow = f"TensorFlow {choice.selection.tensorflow}"
+            tensorflow = f"TensorFlow {choice.selection.version}"
             why = f"{tensorflow} needs {line.name} {version}." if version else f"{tensorflow} does not use it."
             found.append(Problem(line.place, line.text, why, f"{line.name}=={version}" if version else ""))
     return found

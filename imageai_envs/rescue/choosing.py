@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.catalog import REASONS, Catalog, Entry, Selection, load_catalog, select
+from imageai_envs.framework import TENSORFLOW
 from imageai_envs.paths import shipped_templates
 from imageai_envs.request import Request
 from imageai_envs.rescue.roles import TENSORFLOWS, TORCHES, is_cuda
@@ -151,25 +152,25 @@ def _nearest(line: Line, how: How, variant: str, home: Home) -> tuple[Selection,
     else:
         entries = _entries(load_catalog(home), variant)
     served = [Selection(entry, patch, variant) for entry in entries for patch in entry.template.patches]
-    fitting = [one for one in served if specifier.contains(one.tensorflow, prereleases=True)]
+    fitting = [one for one in served if specifier.contains(one.version, prereleases=True)]
     gone = line.name == "tensorflow-gpu" and _pivot(specifier) >= Version("2.12")
     if fitting and not gone:
         # Of a range, the one that is taken when nobody asks for any; else the newest.
         usual = select(Request(variant=variant), home)
-        alike = [one for one in fitting if one.tensorflow == usual.tensorflow and not how.template]
-        return max(alike or fitting, key=lambda one: Version(one.tensorflow)), None
+        alike = [one for one in fitting if one.version == usual.version and not how.template]
+        return max(alike or fitting, key=lambda one: Version(one.version)), None
     if not served:
         return select(Request(template=how.template, variant=variant), home), None  # it says what is missing
     wanted = _pivot(specifier)
-    reasons, _ = load_unsupported(shipped_templates() / REASONS)
+    reasons = load_unsupported(shipped_templates() / REASONS).tensorflow
     known = explain(reasons, str(wanted))
     minor = f"{wanted.major}.{wanted.minor}"
     of_minor = [one for one in served if one.template.minor == minor]
     instead = re.search(r"--tf (\S+)", known.instead) if known else None
     of_known = [one for one in served if instead and one.template.minor == instead[1]]
-    older = [one for one in served if Version(one.tensorflow) <= wanted]
+    older = [one for one in served if Version(one.version) <= wanted]
     pool = fitting or of_minor or of_known or older or served
-    chosen = max(pool, key=lambda one: Version(one.tensorflow)) if pool is not served else pool[0]
+    chosen = max(pool, key=lambda one: Version(one.version)) if pool is not served else pool[0]
     if gone:
         why, origin = _GONE, "https://pypi.org/project/tensorflow-gpu/"
     elif of_minor:
@@ -178,20 +179,20 @@ def _nearest(line: Line, how: How, variant: str, home: Home) -> tuple[Selection,
         why, origin = f"ImageAI 2.1.6 does not work with TensorFlow {wanted}: {known.reason}", known.source
     else:
         why, origin = f"no template has a TensorFlow that {specifier} allows.", ""
-    return chosen, Problem(line.place, line.text, why, f"tensorflow=={chosen.tensorflow}", origin)
+    return chosen, Problem(line.place, line.text, why, f"tensorflow=={chosen.version}", origin)
 
 
 def _entries(catalog: Catalog, variant: str) -> list[Entry]:
     """Return the entries with the variant, of each TensorFlow minor the nearest: as :func:`select` chooses."""
     found: dict[str, Entry] = {}
     for entry in sorted(catalog.entries, key=lambda one: _NEARNESS.index(one.origin)):
-        if variant in entry.template.variants:
+        if variant in entry.template.variants and entry.template.framework is TENSORFLOW:
             found.setdefault(entry.template.minor, entry)
     return sorted(found.values(), key=lambda one: Version(one.template.minor))
 
 
 def _patches(selections: Iterable[Selection]) -> str:
-    return ", ".join(one.tensorflow for one in selections)
+    return ", ".join(one.version for one in selections)
 
 
 def _pivot(specifier: SpecifierSet) -> Version:
@@ -211,7 +212,7 @@ def _release(text: str) -> Version:
 def _imageai(asked: Iterable[Line], template: Template, *, complete: bool) -> list[Problem]:
     own = template.imageai
     fits = f"imageai=={own.version}"
-    _, reasons = load_unsupported(shipped_templates() / REASONS)
+    reasons = load_unsupported(shipped_templates() / REASONS).imageai_on_tensorflow
     for line in asked:
         if line.name != "imageai" or line.requirement is None:
             continue

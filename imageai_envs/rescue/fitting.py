@@ -245,7 +245,7 @@ def within_template(items: Iterable[Item], selection: Selection, target: Target)
     """Loosen what the template's own requirements and caps exclude; that needs no resolver."""
     bounds = _bounds(selection, target)
     template = selection.template
-    caps = {cap.distribution: cap for cap in template.caps if cap.tensorflow.contains(selection.tensorflow)}
+    caps = {cap.distribution: cap for cap in template.caps if cap.releases.contains(selection.version)}
     result, problems = [], []
     for item in items:
         bound, requirement = bounds.get(item.name), item.requirement

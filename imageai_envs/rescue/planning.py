@@ -75,7 +75,7 @@ class Rescue:
         """Return the ``create`` command that makes the same environment."""
         words = ["imageai-env", "create", "NAME"]
         words += ["--template", self.how.template] if self.how.template else []
-        words += ["--tf", self.selection.tensorflow]
+        words += [self.selection.release.framework.option, self.selection.version]
         words += ["--gpu"] if self.selection.variant == "gpu" else []
         words += ["--python", self.request.python] if self.request.python else []
         for extra in self.request.extras:
@@ -87,7 +87,7 @@ class Rescue:
         return {
             "source": {"path": self.source.label, "kind": self.source.kind, "notes": list(self.source.notes)},
             "template": self.selection.template.name,
-            "tensorflow": self.selection.tensorflow,
+            **self.selection.release.to_json(),
             "imageai": self.selection.template.imageai.version,
             "variant": self.selection.variant,
             "python": self.interpreter.version_text if self.interpreter else self.request.python,
@@ -154,12 +154,8 @@ def rescue_source(source: Source, home: Home, reporter: Reporter, how: How | Non
     extras, lock = _kept(source, fit, choice.selection, engine, interpreter)
     found = [*choice.problems, *([moved] if moved else []), *parts.problems, *settled(fit)]
     problems = in_order([*found, *given_way(source, choice, fit, found)], source)
-    request = Request(
-        template=how.template,
-        tensorflow=choice.selection.tensorflow,
-        variant=choice.selection.variant,
-        python=python,
-        extras=extras,
+    request = Request(template=how.template, variant=choice.selection.variant, python=python, extras=extras).at(
+        choice.selection.release
     )
     changes = changes_of(source, choice, parts, fit.items, lock, interpreter)
     return Rescue(source, choice.selection, request, interpreter, problems, changes, lock, fit.unchecked, fit.runs, how)

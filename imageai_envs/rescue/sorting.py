@@ -82,7 +82,7 @@ def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str
     if name in TENSORFLOWS or name == "imageai":
         return f"template {template.name} has it"
     if name in FOLLOWERS:
-        return f"TensorFlow {choice.selection.tensorflow} decides its version"
+        return f"TensorFlow {choice.selection.version} decides its version"
     if is_cuda(name):
         return "the gpu variant brings the CUDA libraries" if choice.selection.variant == "gpu" else "only CUDA uses it"
     if name in TORCHES and choice.torch:

@@ -84,7 +84,7 @@ def test_json_errors_keep_stdout_pure() -> None:
     assert answer.code == 3
     envelope = answer.json()
     assert (envelope["schema"], envelope["status"], envelope["exit_code"]) == (1, "error", 3)
-    assert envelope["errors"][0]["code"] == "no-such-tensorflow"
+    assert envelope["errors"][0]["code"] == "no-such-release"
     usage = tool("create", "--engine", "conda", "--json")
     assert (usage.code, usage.json()["errors"][0]["code"]) == (2, "usage")
 

@@ -56,7 +56,7 @@ def test_header_and_pins(index: Index, template: Path) -> None:
     lock = read_lock(LOCK)
     header = lock.header
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    assert (header.template, header.tensorflow, header.imageai) == ("tiny", "2.10.1", "2.1.6")
+    assert (header.template, str(header.release), header.imageai) == ("tiny", "TensorFlow 2.10.1", "2.1.6")
     assert (header.variant, header.replaced) == ("cpu", True)
     assert (header.requires, header.built, header.dropped) == (("six", "pandas<2"), ("keras-resnet",), ())
     assert header.target.python_version == minor

@@ -40,6 +40,7 @@ def test_the_shipped_ones_are_all_good_and_in_order(home: Home) -> None:
     catalog = load_catalog(home)
     assert catalog.broken == ()
     assert [entry.template.name for entry in catalog.entries] == [
+        "tf1.15",
         "tf2.4",
         "tf2.5",
         "tf2.6",
@@ -52,6 +53,7 @@ def test_the_shipped_ones_are_all_good_and_in_order(home: Home) -> None:
         "tf2.13",
         "tf2.14",
         "tf2.15",
+        "imageai3",
     ]
     assert {entry.origin for entry in catalog.entries} == {"shipped"}
 
@@ -76,7 +78,7 @@ def test_broken_files_hide_nothing(home: Home) -> None:
     put(home.templates, "torn", "schema = ")
     put(home.templates, "unsupported", "reasons, not a template")
     catalog = load_catalog(home)
-    assert len(catalog.entries) == 12
+    assert len(catalog.entries) == 14
     assert [error.message.count("bad.toml") + error.message.count("torn.toml") > 0 for error in catalog.broken] == [
         True,
         True,
@@ -99,7 +101,7 @@ def test_broken_files_hide_nothing(home: Home) -> None:
 def test_versions(home: Home, tensorflow: str | None, name: str, exact: str | None) -> None:
     selection = select(Request(tensorflow=tensorflow), home)
     assert selection.template.name == name
-    assert selection.tensorflow == (exact or selection.template.newest)
+    assert selection.version == (exact or selection.template.newest)
     assert selection.variant == "cpu"
 
 
@@ -162,24 +164,39 @@ def refused(home: Home, **words: str) -> RequestError:
 @pytest.mark.parametrize(
     ("words", "code", "message", "hint"),
     [
-        ({"template": "nope"}, "no-such-template", "Known: tf2.4,", "imageai-env templates list"),
+        ({"template": "nope"}, "no-such-template", "Known: tf1.15, tf2.4,", "imageai-env templates list"),
         ({"tensorflow": "two"}, "bad-version", "PEP 440", "--tf 2.10"),
         ({"imageai": "new"}, "bad-version", "PEP 440", "--imageai 2.1.6"),
-        ({"tensorflow": "2.16"}, "no-such-tensorflow", "Keras 3", "--tf 2.15"),
-        ({"tensorflow": "2.16.2"}, "no-such-tensorflow", "source: ", "--tf 2.15"),
-        ({"tensorflow": "2.17.0rc1"}, "no-such-tensorflow", "Keras 3", "--tf 2.15"),
-        ({"tensorflow": "2.12.0rc1"}, "no-such-tensorflow", "2.12.0, 2.12.1", "--tf 2.12.1"),
-        ({"tensorflow": "2.3"}, "no-such-tensorflow", "not measured", "--tf 2.4"),
-        ({"tensorflow": "1.15"}, "no-such-tensorflow", "2.1.5", "--tf 2.4"),
-        ({"tensorflow": "2"}, "no-such-tensorflow", "not measured", "--tf 2.4"),
-        ({"tensorflow": "3.1"}, "no-such-tensorflow", "Known: tf2.4", "--tf 2.15"),
-        ({"tensorflow": "2.10.9"}, "no-such-tensorflow", "It has 2.10.0, 2.10.1", "--tf 2.10.1"),
-        ({"tensorflow": "2.10rc1"}, "no-such-tensorflow", "It has 2.10.0, 2.10.1", "--tf 2.10.1"),
-        ({"tensorflow": "2.9", "template": "tf2.10"}, "no-such-tensorflow", "tf2.10 has no TensorFlow 2.9", "--tf"),
-        ({"imageai": "3.0.3"}, "imageai-version", "PyTorch", "--imageai 2.1.6"),
-        ({"imageai": "2.1.5"}, "imageai-version", "does not import", "--imageai 2.1.6"),
-        ({"imageai": "2.1.7"}, "imageai-version", "has ImageAI 2.1.6", "--imageai 2.1.6"),
-        ({"imageai": "3.0.3", "template": "tf2.10"}, "imageai-version", "has ImageAI 2.1.6", "--imageai 2.1.6"),
+        ({"tensorflow": "2.16"}, "no-such-release", "Keras 3", "--tf 2.15"),
+        ({"tensorflow": "2.16.2"}, "no-such-release", "source: ", "--tf 2.15"),
+        ({"tensorflow": "2.17.0rc1"}, "no-such-release", "Keras 3", "--tf 2.15"),
+        ({"tensorflow": "2.12.0rc1"}, "no-such-release", "2.12.0, 2.12.1", "--tf 2.12.1"),
+        ({"tensorflow": "2.3"}, "no-such-release", "not measured", "--tf 2.4"),
+        ({"tensorflow": "1.14"}, "no-such-release", "only 1.15 was measured", "--tf 1.15"),
+        ({"tensorflow": "1.15.1"}, "no-such-release", "It has 1.15.0, 1.15.2", "--tf 1.15.5"),
+        ({"tensorflow": "2"}, "no-such-release", "not measured", "--tf 2.4"),
+        ({"tensorflow": "3.1"}, "no-such-release", "Known: tf1.15, tf2.4", "--tf 2.15"),
+        ({"tensorflow": "2.10.9"}, "no-such-release", "It has 2.10.0, 2.10.1", "--tf 2.10.1"),
+        ({"tensorflow": "2.10rc1"}, "no-such-release", "It has 2.10.0, 2.10.1", "--tf 2.10.1"),
+        ({"tensorflow": "2.9", "template": "tf2.10"}, "no-such-release", "tf2.10 has no TensorFlow 2.9", "--tf"),
+        ({"imageai": "3.0.0"}, "imageai-version", "only 3.0.3 was measured", "--imageai 3.0.3"),
+        ({"imageai": "2.1.0"}, "imageai-version", "only 2.1.5 was measured", "--imageai 2.1.5"),
+        ({"imageai": "2.1.7"}, "imageai-version", "only 3.0.3", "--imageai 3.0.3"),
+        ({"imageai": "3.0.3", "template": "tf2.10"}, "imageai-version", "With TensorFlow: it runs on PyTorch", "2.1.6"),
+        ({"imageai": "2.1.5", "tensorflow": "2.4"}, "imageai-version", "does not import", "--imageai 2.1.6"),
+        ({"imageai": "2.1.6", "tensorflow": "1.15"}, "imageai-version", "has ImageAI 2.1.5; you asked", "2.1.5"),
+        ({"torch": "1.13"}, "no-such-release", "No template has PyTorch 1.13. Known: imageai3", "--torch 1.12"),
+        ({"torch": "1.12.0"}, "no-such-release", "imageai3 has no PyTorch 1.12.0", "--torch 1.12.1"),
+        ({"torch": "new"}, "bad-version", "PEP 440", "--torch 1.12"),
+        ({"torch": "1.12", "tensorflow": "2.10"}, "two-frameworks", "not on both", "--torch"),
+        (
+            {"torch": "1.12", "template": "tf2.10"},
+            "no-such-release",
+            "runs on TensorFlow; you asked for PyTorch",
+            "--torch",
+        ),
+        ({"tensorflow": "2.10", "template": "imageai3"}, "no-such-release", "runs on PyTorch", "Drop --tf"),
+        ({"imageai": "3", "variant": "gpu"}, "no-such-variant", "imageai3 has no gpu", "templates show imageai3"),
     ],
 )
 def test_reasons_and_fixes(home: Home, words: dict[str, str], code: str, message: str, hint: str) -> None:
@@ -189,5 +206,25 @@ def test_reasons_and_fixes(home: Home, words: dict[str, str], code: str, message
     assert hint in (error.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "version"),
+    [
+        ({"imageai": "3"}, "imageai3", "1.12.1"),
+        ({"imageai": "3.0"}, "imageai3", "1.12.1"),
+        ({"imageai": "3.0.3"}, "imageai3", "1.12.1"),
+        ({"torch": "1.12"}, "imageai3", "1.12.1"),
+        ({"torch": "1.12.1", "imageai": "3.0.3"}, "imageai3", "1.12.1"),
+        ({"imageai": "2.1.5"}, "tf1.15", "1.15.5"),
+        ({"tensorflow": "1.15"}, "tf1.15", "1.15.5"),
+        ({"imageai": "2.1.6"}, "tf2.10", "2.10.1"),
+        ({"imageai": "2.1"}, "tf2.10", "2.10.1"),
+        ({"imageai": "2"}, "tf2.10", "2.10.1"),
+    ],
+)
+def test_another_imageai(home: Home, words: dict[str, str], name: str, version: str) -> None:
+    selection = select(Request(**words), home)  # type: ignore[arg-type]
+    assert (selection.template.name, selection.version) == (name, version)
+
+
 def test_equal_versions_are_equal(home: Home) -> None:
-    assert select(Request(tensorflow="2.10.0.0", imageai="2.1.6.0"), home).tensorflow == "2.10.0"
+    assert select(Request(tensorflow="2.10.0.0", imageai="2.1.6.0"), home).version == "2.10.0"

@@ -13,6 +13,7 @@ import pytest
 from imageai_envs.creating import Plan, Wish, execute, plan_creation
 from imageai_envs.environment import State, mark, write_state
 from imageai_envs.errors import ImageAIEnvError, LockFileError, UnsolvableError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Lock
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
@@ -58,7 +59,8 @@ def refused(wish: Wish, home: Home) -> ImageAIEnvError:
 def finish(root: Path) -> None:
     mark(root)
     state = State(
-        "x", "now", TINY, "tiny", "2.10.1", "2.1.6", "cpu", "t", "p", "v", "uv 1", "venv", "sha256:0", "none", {}, "0"
+        "x", "now", TINY, "tiny", Release(TENSORFLOW, "2.10.1"), "2.1.6", "cpu", "t", "p", "v", "uv 1", "venv",
+        "sha256:0", "none", {}, "0",
     )  # fmt: skip
     write_state(root, state)
 
@@ -187,7 +189,7 @@ def lock(index: Index, template: Path, home: Home) -> Lock:
 def test_a_lock_says_what_is_installed(lock: Lock, home: Home) -> None:
     one = plan(Wish(Request(), "x", lock=Path("lock.txt")), home)
     assert one.lock == lock
-    assert one.selection.tensorflow == "2.10.0"
+    assert one.selection.version == "2.10.0"
     assert one.wish.request.extras == ("six", "pandas<2")
     assert one.wish.request.template == "tiny"
     assert one.to_json()["lock"] == "lock.txt"

@@ -18,12 +18,13 @@ from imageai_envs.cuda_links import make_links, wanted_links
 from imageai_envs.cuda_needs import needs_of
 from imageai_envs.cuda_proof import is_proved_here, prove_cuda
 from imageai_envs.errors import VerifyError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Header, Lock
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
 from imageai_envs.target import Target
 
-TENSORFLOW = """\
+MODULE = """\
 import types
 __version__ = "2.10.1"
 gpu = types.SimpleNamespace(name="/physical_device:GPU:0")
@@ -46,7 +47,7 @@ def system_library() -> Path:
 @pytest.fixture
 def lock() -> Lock:
     header = Header(
-        template="tf2.10", tensorflow="2.10.1", imageai="2.1.6", variant="gpu",
+        template="tf2.10", release=Release(TENSORFLOW, "2.10.1"), imageai="2.1.6", variant="gpu",
         target=Target((3, 10), "linux", "x86_64"), engine="uv 1", inputs="0" * 64,
         requires=(), built=(), dropped=(), replaced=True,
     )  # fmt: skip
@@ -66,7 +67,7 @@ def root(tmp_path: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(system_library(), directory / soname)
     (site / "tensorflow").mkdir()
-    (site / "tensorflow" / "__init__.py").write_text(TENSORFLOW.format(gpus=[]))
+    (site / "tensorflow" / "__init__.py").write_text(MODULE.format(gpus=[]))
     make_links(site, wanted_links(site, {}))
     return root
 
@@ -113,7 +114,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("driver")
 def test_gpus_that_tensorflow_lists_are_shown(root: Path, lock: Lock, tmp_path: Path) -> None:
-    (site_of(root) / "tensorflow" / "__init__.py").write_text(TENSORFLOW.format(gpus="[gpu]"))
+    (site_of(root) / "tensorflow" / "__init__.py").write_text(MODULE.format(gpus="[gpu]"))
     proof = prove_cuda(root, lock, log(tmp_path), Silent(), compute=False)
     assert proof.devices == ({"name": "/physical_device:GPU:0", "model": "Stand-in", "capability": "8.0"},)
     assert "/physical_device:GPU:0 (Stand-in)" in proof.words()
@@ -126,7 +127,7 @@ def test_a_driver_without_a_gpu(root: Path, lock: Lock, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("driver")
 def test_a_listed_gpu_that_does_not_compute_is_an_error(root: Path, lock: Lock, tmp_path: Path) -> None:
-    (site_of(root) / "tensorflow" / "__init__.py").write_text(TENSORFLOW.format(gpus="[gpu]"))
+    (site_of(root) / "tensorflow" / "__init__.py").write_text(MODULE.format(gpus="[gpu]"))
     with pytest.raises(VerifyError) as caught:  # the stand-in cannot multiply
         prove_cuda(root, lock, log(tmp_path), Silent())
     assert caught.value.code == "gpu-does-not-compute"

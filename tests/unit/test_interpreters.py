@@ -99,6 +99,7 @@ class Machine:
             "wide": True,
             "threaded": False,
             "musl": False,
+            "lacking": [],
         }
         return self.script(path, f"echo '{json.dumps({**answer, **facts})}'")
 
@@ -325,6 +326,40 @@ def test_builds_without_wheels_are_shown_with_the_reason_and_never_chosen(
     with pytest.raises(RequestError, match=reason) as caught:
         machine.choose(template, str(machine.user / ".pyenv" / "versions" / "3.9.18"))
     assert (caught.value.code, caught.value.exit_code) == ("python-unsupported", 3)
+
+
+# --- modules that some Pythons lack ---------------------------------------------------------------
+
+
+@pytest.fixture
+def with_tkinter(tmp_path: Path) -> Template:
+    path = tmp_path / "tkinter.toml"
+    text = TEMPLATE.format(requires=">=3.7,<3.11", preferred='["3.10", "3.9"]')
+    path.write_text(text.replace("[python]", '[python]\nmodules = ["tkinter"]'), encoding="utf-8")
+    return load_template(path)
+
+
+def test_a_python_without_a_module_is_passed_over(machine: Machine, with_tkinter: Template) -> None:
+    machine.pyenv("3.10.13", lacking=["tkinter"])
+    older = machine.pyenv("3.9.18")
+    assert machine.choose(with_tkinter).executable == older
+
+
+def test_only_pythons_without_a_module(machine: Machine, with_tkinter: Template) -> None:
+    path = machine.pyenv("3.10.13", lacking=["tkinter"])
+    with pytest.raises(PythonNotFoundError, match=r"python3\.10 \(has no tkinter\)") as caught:
+        machine.choose(with_tkinter)
+    assert "sudo apt install python3.10-tk" in (caught.value.hint or "")
+    with pytest.raises(RequestError, match="which has no tkinter") as refused:
+        machine.choose(with_tkinter, str(path))
+    assert refused.value.code == "python-incomplete"
+    assert "sudo apt install python3.10-tk" in (refused.value.hint or "")
+
+
+def test_the_modules_are_really_asked_for() -> None:
+    """The truth of this machine, whichever it is."""
+    imports = subprocess.run([BASE, "-c", "import _tkinter"], capture_output=True, check=False).returncode == 0
+    assert probing.ask(BASE).lacking == (() if imports else ("tkinter",))
 
 
 # --- environments ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageai_envs.errors import LockFileError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import (
     Change,
     Header,
@@ -33,7 +34,7 @@ A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 
 HEADER = Header(
     template="tf2.10",
-    tensorflow="2.10.1",
+    release=Release(TENSORFLOW, "2.10.1"),
     imageai="2.1.6",
     variant="cpu",
     target=Target((3, 10), "linux", "x86_64"),

@@ -109,7 +109,12 @@ def test_the_digest_ignores_words() -> None:
 
 def test_the_header() -> None:
     header = inputs("six", text=tiny_template() + DROPPED).header("uv 1", frozenset({"six"}))
-    assert (header.template, header.tensorflow, header.imageai, header.variant) == ("tiny", "2.10.1", "2.1.6", "cpu")
+    assert (header.template, str(header.release), header.imageai, header.variant) == (
+        "tiny",
+        "TensorFlow 2.10.1",
+        "2.1.6",
+        "cpu",
+    )
     assert (header.requires, header.dropped, header.replaced) == (("six",), ("keras-preprocessing",), True)
     assert header.built == ()  # keras-resnet is not among the pins
     assert inputs().header("uv 1", frozenset({"keras-resnet"})).built == ("keras-resnet",)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from imageai_envs.errors import ImageAIEnvError, LockFileError, RequestError, TemplateError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Header, Lock, Pin, parse_lock, read_lock
 from imageai_envs.paths import Home, shipped_templates
 from imageai_envs.request import parse_requirement, read_requirements
@@ -109,7 +110,7 @@ LOCK = st.builds(
     lambda pins, variant, minor, requires: Lock(
         Header(
             "tf2.10",
-            "2.10.1",
+            Release(TENSORFLOW, "2.10.1"),
             "2.1.6",
             variant,
             Target((3, minor), "linux", "x86_64"),

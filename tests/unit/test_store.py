@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from imageai_envs.environment import METADATA, State, mark, write_lock, write_state
 from imageai_envs.errors import BusyError, LockFileError, RequestError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Header, Lock, Pin
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
@@ -36,7 +37,7 @@ def state(name: str) -> State:
         created="2026-01-01T00:00:00+00:00",
         request=Request(),
         template="tf2.10",
-        tensorflow="2.10.1",
+        release=Release(TENSORFLOW, "2.10.1"),
         imageai="2.1.6",
         variant="cpu",
         target="cp310-linux-x86_64",
@@ -245,7 +246,7 @@ def test_the_lock_of_an_environment(store: Store) -> None:
         store.get("x").lock()
     header = Header(
         "tf2.10",
-        "2.10.1",
+        Release(TENSORFLOW, "2.10.1"),
         "2.1.6",
         "cpu",
         Target((3, 10), "linux", "x86_64"),

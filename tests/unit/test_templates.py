@@ -11,19 +11,25 @@ from packaging.version import InvalidVersion, Version
 
 from imageai_envs.cuda_needs import needs_of
 from imageai_envs.errors import RequestError, TemplateError
+from imageai_envs.framework import TENSORFLOW
 from imageai_envs.paths import shipped_templates
 from imageai_envs.target import Target
 from imageai_envs.template import Template, load_template
-from imageai_envs.unsupported import Unsupported, explain, load_unsupported
+from imageai_envs.unsupported import Reasons, Unsupported, explain, load_unsupported
 
 LIST = "unsupported.toml"
 MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15")
 SHIPPED = {minor: load_template(shipped_templates() / f"tf{minor}.toml") for minor in MINORS}
+# Those for other ImageAIs than 2.1.6: of TensorFlow 1, and of PyTorch.
+OTHERS = {name: load_template(shipped_templates() / f"{name}.toml") for name in ("tf1.15", "imageai3")}
 LINUX = "cp38-linux-x86_64"
 # What the index has; tensorflow-macos skips most patches.
 MACOS_RELEASES = {"2.7": {"2.7.0"}, "2.8": {"2.8.0"}, "2.9": {"2.9.0", "2.9.1", "2.9.2"}, "2.10": {"2.10.0"}}
 
 each_template = pytest.mark.parametrize("template", SHIPPED.values(), ids=lambda template: template.name)
+every_template = pytest.mark.parametrize(
+    "template", [*SHIPPED.values(), *OTHERS.values()], ids=lambda template: template.name
+)
 
 
 def of(tensorflow: str) -> Template:
@@ -40,7 +46,7 @@ def named(lines: tuple[str, ...], distribution: str) -> list[str]:
 def test_every_file_in_the_directory_is_known() -> None:
     found = {path.name for path in shipped_templates().glob("*.toml")}
 
-    assert found == {f"tf{minor}.toml" for minor in MINORS} | {LIST}
+    assert found == {f"tf{minor}.toml" for minor in MINORS} | {f"{name}.toml" for name in OTHERS} | {LIST}
 
 
 @each_template
@@ -54,7 +60,13 @@ def test_patches_are_consecutive_and_the_newest_is_last(template: Template) -> N
     assert Version(template.newest) == max(Version(patch) for patch in template.patches)
 
 
-@each_template
+@every_template
+def test_the_newest_is_last(template: Template) -> None:
+    assert list(template.patches) == sorted(template.patches, key=Version)
+    assert template.name == template.path.stem
+
+
+@every_template
 def test_every_allowed_python_is_tried_newest_first(template: Template) -> None:
     allowed = [f"3.{minor}" for minor in range(20, 0, -1) if template.allows_python((3, minor))]
 
@@ -81,9 +93,12 @@ def test_pythons_are_those_with_wheels(minor: str, words: str) -> None:
     assert SHIPPED[minor].python_words() == words
 
 
-@each_template
+@every_template
 def test_every_decision_has_a_source_that_can_be_checked(template: Template) -> None:
-    sources = [template.imageai.source, *(cap.source for cap in template.caps)]
+    sources = [
+        *([template.imageai.source] if template.imageai.replaces_dependencies else []),
+        *(cap.source for cap in template.caps),
+    ]
     sources += [item.source for group in (template.source_only, template.dropped) for item in group]
 
     assert [s for s in sources if not s.startswith(("https://", "measured ", "resolved "))] == []
@@ -279,6 +294,24 @@ def test_tensorflow_macos_exists_for_every_patch(minor: str, variant: str) -> No
         assert line.partition("==")[2] in MACOS_RELEASES[minor]
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "requirements", "constraints"),
+    [
+        (
+            "tf1.15",
+            "cp37-linux-x86_64",
+            {"tensorflow==1.15.5", "keras==2.3.1", "h5py"},
+            {"protobuf<4", "h5py<3", "keras==2.3.1"},
+        ),
+        ("imageai3", "cp310-linux-x86_64", {"torch==1.12.1", "torchvision==0.13.1", "tqdm"}, {"numpy<2"}),
+    ],
+)
+def test_other_imageais(name: str, target: str, requirements: set[str], constraints: set[str]) -> None:
+    template = OTHERS[name]
+    assert requirements <= set(template.requirements("cpu", template.newest, Target.parse(target)))
+    assert set(template.constraints(template.newest, Target.parse(target))) == constraints
+
+
 # The validator
 
 VALID = """\
@@ -334,6 +367,36 @@ def complaint(directory: Path, text: str) -> str:
 def changed(old: str, new: str, text: str = VALID) -> str:
     assert text.count(old) == 1, f"{old!r} must stand once in the template"
     return text.replace(old, new)
+
+
+TORCH = (
+    VALID.replace("[tensorflow]", "[torch]")
+    .replace('tensorflow = "<2.10.1"', 'torch = "<2.10.1"')
+    .replace("tensorflow-cpu=={tensorflow}", "torch=={torch}")
+    .replace("[python]", '[python]\nmodules = ["tkinter"]')
+)
+
+
+def test_a_template_of_pytorch(tmp_path: Path) -> None:
+    template = load_template(write(tmp_path, TORCH))
+    assert str(template.release(template.newest)) == "PyTorch 2.10.1"
+    assert template.python_modules == ("tkinter",)
+    assert template.requirements("cpu", "2.10.0", Target.parse(LINUX)) == ("torch==2.10.0", "numpy")
+    assert template.constraints("2.10.0", Target.parse(LINUX)) == ("matplotlib<3.6",)
+    assert template.constraints("2.10.1", Target.parse(LINUX)) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[torch]", '[tensorflow]\nminor = "2.10"\npatches = ["2.10.1"]\n[torch]', "unknown key"),
+        ("torch=={torch}", "torch=={tensorflow}", "not a PEP 508 requirement"),
+        ('torch = "<2.10.1"', 'tensorflow = "<2.10.1"', "caps[0].tensorflow"),
+        ('"tkinter"', '"curses"', "'curses' is not known; interpreters are asked for tkinter"),
+    ],
+)
+def test_what_is_wrong_with_a_template_of_pytorch(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert words in complaint(tmp_path, changed(old, new, TORCH))
 
 
 def test_a_valid_template_is_read(tmp_path: Path) -> None:
@@ -552,13 +615,13 @@ def test_the_examples_in_the_documentation_are_valid(tmp_path: Path) -> None:
     template, reasons = examples()
 
     assert load_template(write(tmp_path, template)).newest == "2.10.1"
-    assert len(load_unsupported(write(tmp_path, reasons))[0]) == 1
+    assert len(load_unsupported(write(tmp_path, reasons)).tensorflow) == 1
 
 
 # The list of what is not offered
 
 
-def shipped_list() -> tuple[tuple[Unsupported, ...], tuple[Unsupported, ...]]:
+def shipped_list() -> Reasons:
     return load_unsupported(shipped_templates() / LIST)
 
 
@@ -571,11 +634,11 @@ def shipped_list() -> tuple[tuple[Unsupported, ...], tuple[Unsupported, ...]]:
         ("2.21", "Argument(s) not recognized", "--tf 2.15"),
         ("2.0", "not measured", "--tf 2.4"),
         ("2.3.4", "not measured", "--tf 2.4"),
-        ("1.15.5", "ImageAI 2.1.5", "--tf 2.4"),
+        ("1.14.0", "only 1.15 was measured", "--tf 1.15"),
     ],
 )
 def test_a_tensorflow_that_is_not_offered_is_explained(version: str, words: str, instead: str) -> None:
-    found = explain(shipped_list()[0], version)
+    found = explain(shipped_list().tensorflow, version)
 
     assert found is not None
     assert words in found.reason
@@ -592,40 +655,39 @@ def test_a_tensorflow_that_is_not_offered_is_explained(version: str, words: str,
     ],
 )
 def test_an_imageai_that_is_not_offered_is_explained(version: str, words: str) -> None:
-    found = explain(shipped_list()[1], version)
+    found = explain(shipped_list().imageai_on_tensorflow, version)
 
     assert found is not None
     assert words in found.reason
     assert found.instead == "--imageai 2.1.6"
 
 
-@each_template
+@every_template
 def test_what_is_offered_is_not_explained_away(template: Template) -> None:
-    tensorflow, imageai = shipped_list()
+    reasons = shipped_list()
 
-    assert [explain(tensorflow, version) for version in (template.minor, *template.patches)] == [None] * (
-        1 + len(template.patches)
-    )
-    assert explain(imageai, template.imageai.version) is None
+    if template.framework is TENSORFLOW:
+        assert not any(explain(reasons.tensorflow, version) for version in (template.minor, *template.patches))
+    assert explain(reasons.imageai, template.imageai.version) is None
 
 
-@pytest.mark.parametrize("entry", shipped_list()[0], ids=lambda entry: str(entry.versions))
+@pytest.mark.parametrize("entry", shipped_list().tensorflow, ids=lambda entry: str(entry.versions))
 def test_what_is_recommended_instead_is_offered(entry: Unsupported) -> None:
-    assert entry.instead.removeprefix("--tf ") in SHIPPED
+    assert entry.instead.removeprefix("--tf ") in {*SHIPPED, "1.15"}
 
 
 def test_the_first_entry_that_fits_answers(tmp_path: Path) -> None:
     entry = '[[tensorflow]]\nversions = "{}"\nreason = "{}"\nsource = "s"\ninstead = "i"\n'
     path = write(tmp_path, "schema = 1\n" + entry.format(">=2", "first") + entry.format(">=1", "second"))
 
-    tensorflow, imageai = load_unsupported(path)
+    reasons = load_unsupported(path)
 
-    assert [found.reason for version in ("2.5", "1.5") if (found := explain(tensorflow, version))] == [
+    assert [found.reason for version in ("2.5", "1.5") if (found := explain(reasons.tensorflow, version))] == [
         "first",
         "second",
     ]
-    assert explain(tensorflow, "0.9") is None
-    assert imageai == ()
+    assert explain(reasons.tensorflow, "0.9") is None
+    assert reasons.imageai == reasons.imageai_on_tensorflow == ()
 
 
 def test_explain_takes_versions_only() -> None:
@@ -651,5 +713,5 @@ def test_every_problem_of_the_list_is_reported(tmp_path: Path) -> None:
         "tensorflow[0].instead: must be a string, not an integer",
         "tensorflow[0].reasons (line 4): unknown key; did you mean 'reason'?",
         "imageai[0].versions: must not be empty",
-        "torch (line 17): unknown key; known keys: schema, tensorflow, imageai",
+        "torch (line 17): unknown key; known keys: schema, tensorflow, imageai, imageai-on-tensorflow-2",
     ]

@@ -17,6 +17,7 @@ import pytest
 from imageai_envs import transaction
 from imageai_envs.environment import METADATA, State, is_finished, is_ours, mark, read_state, write_state
 from imageai_envs.errors import InstallError, RequestError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
 from imageai_envs.request import Request
@@ -45,7 +46,7 @@ def state(created: str) -> State:
         created=created,
         request=Request(tensorflow="2.10", extras=("six",)),
         template="tf2.10",
-        tensorflow="2.10.1",
+        release=Release(TENSORFLOW, "2.10.1"),
         imageai="2.1.6",
         variant="cpu",
         target="cp310-linux-x86_64",

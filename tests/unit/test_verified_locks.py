@@ -132,7 +132,7 @@ def test_every_shipped_lock_belongs_to_its_template_as_it_is(home: Home) -> None
     for path in shipped_locks():
         lock = read_lock(path)
         header = lock.header
-        request = Request(template=header.template, tensorflow=header.tensorflow, variant=header.variant)
+        request = Request(template=header.template, variant=header.variant).at(header.release)
         assert LockInputs(select(request, home), (), header.target).digest == header.inputs, path
         assert path == lock_path(header.template, header.variant, header.target)
         assert header.verified, path
@@ -146,7 +146,7 @@ def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
         (path.parent.name, path.stem) for path in shipped_locks()
     }
     for name, template in catalog.items():
-        assert {cell.tensorflow for cell in cells if cell.template == name} == {template.newest}
+        assert {cell.release for cell in cells if cell.template == name} == {template.release(template.newest)}
         pythons = {cell.target.split("-")[0] for cell in cells if cell.template == name and cell.variant == "cpu"}
         assert pythons == {f"cp{minor.replace('.', '')}" for minor in template.python_preferred}
 

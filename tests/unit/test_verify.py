@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from imageai_envs.errors import VerifyError
+from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Header, Lock, Pin
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
@@ -36,7 +37,7 @@ PINS = (
 def lock(variant: str = "cpu") -> Lock:
     target = Target((3, 10), "linux", "x86_64")
     return Lock(
-        Header("tiny", "2.10.1", "2.1.6", variant, target, "uv 1", (), True, (), (), "sha256:0"),
+        Header("tiny", Release(TENSORFLOW, "2.10.1"), "2.1.6", variant, target, "uv 1", (), True, (), (), "sha256:0"),
         PINS,
     )
 

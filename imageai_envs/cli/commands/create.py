@@ -82,7 +82,7 @@ def describe(command_name: str, created: Created) -> Result:
     }[created.verification.level]
     name = environment.name
     text = [
-        f"{name}: TensorFlow {state.tensorflow} ({state.variant}) + ImageAI {state.imageai} on Python "
+        f"{name}: {state.release} ({state.variant}) + ImageAI {state.imageai} on Python "
         f"{state.python_version}; {proof}.",
         f"  in   {environment.root}",
         f"  took {sum(created.seconds.values()):.1f} s "
@@ -111,8 +111,7 @@ def _describe_plan(plan: Plan) -> list[str]:
     )
     lines = [
         f"Would {'replace' if plan.replaces else 'create'} {plan.name} in {plan.root}",
-        f"  template     {data['template']} ({data['variant']}): TensorFlow {data['tensorflow']}, "
-        f"ImageAI {data['imageai']}",
+        f"  template     {data['template']} ({data['variant']}): {plan.selection.release}, ImageAI {data['imageai']}",
         f"  python       {python}",
         f"  engine       {data['engine']}",
         f"  lock         {data['lock']}",

@@ -30,7 +30,7 @@ def command(session: Session, /) -> Result:
         rows.append(
             (
                 environment.name,
-                f"{state.tensorflow} {state.variant}" if state else "-",
+                f"{state.release} {state.variant}" if state else "-",
                 state.imageai if state else "-",
                 state.python_version if state else "-",
                 state.verified if state else "-",
@@ -53,7 +53,7 @@ def command(session: Session, /) -> Result:
     total = measure_together(environment.root for environment in environments)
     if not rows:
         return Result("list", {"environments": [], "bytes": 0}, ["No environments yet: imageai-env create myproj"])
-    headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "PROVED", "STATE", "SIZE", "FREED", "DIRECTORY")
+    headings = ("NAME", "FRAMEWORK", "IMAGEAI", "PYTHON", "PROVED", "STATE", "SIZE", "FREED", "DIRECTORY")
     text: list[str | Table] = [
         Table(headings, tuple(rows)),
         f"Together {human_size(total)} on disk (shared files counted once).",

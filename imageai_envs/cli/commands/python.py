@@ -26,9 +26,8 @@ def list_command(session: Session, /) -> Result:
     entries = load_catalog(session.home).entries
     rows, data = [], []
     for one in sorted(find_interpreters(session.home, reporter=session.reporter), key=lambda one: one.version):
-        serves = [entry.template.name for entry in entries if entry.template.allows_python(one.minor)]
-        if one.unusable:
-            serves = []
+        able = [] if one.unusable else [entry.template for entry in entries if entry.template.runs_on(one)]
+        serves = [template.name for template in able]
         remark = one.unusable or ", ".join(serves) or "none"
         rows.append((one.version_text, one.implementation, one.machine, one.source, str(one.executable), remark))
         data.append(
@@ -40,6 +39,7 @@ def list_command(session: Session, /) -> Result:
                 "executable": str(one.executable),
                 "templates": serves,
                 "unusable": one.unusable,
+                "lacking": list(one.lacking),
             }
         )
     headings = ("VERSION", "IMPLEMENTATION", "MACHINE", "FROM", "EXECUTABLE", "SERVES")

@@ -90,8 +90,8 @@ def describe_plan(plan: Rescue) -> list[str | Table]:
     text += [f"  note: {note}" for note in plan.source.notes]
     python = f" on Python {plan.interpreter.version_text}" if plan.interpreter else ""
     text.append(
-        f"Nearest that works: template {template.name} ({plan.selection.variant}), TensorFlow "
-        f"{plan.selection.tensorflow} + ImageAI {template.imageai.version}{python}."
+        f"Nearest that works: template {template.name} ({plan.selection.variant}), "
+        f"{plan.selection.release} + ImageAI {template.imageai.version}{python}."
     )
     if plan.unchecked:
         text.append(f"Not checked against the index: {plan.unchecked}")

@@ -39,7 +39,7 @@ def command(session: Session, /, name: str) -> Result:
         return Result("show", data, text, exit_code=1)
     text += [
         f"  made from  Python {state.python_version} at {state.python} (by {state.creator})",
-        f"  template   {state.template}: TensorFlow {state.tensorflow} ({state.variant}), ImageAI {state.imageai}",
+        f"  template   {state.template}: {state.release} ({state.variant}), ImageAI {state.imageai}",
         f"  engine     {state.engine}",
         f"  created    {state.created} by imageai-env {state.tool}",
         f"  proved     {state.verified}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imageai_envs.catalog import Entry
+    from imageai_envs.template import Template
     from imageai_envs.verified_locks import Cell
 
 
@@ -38,7 +38,7 @@ def _data(entry: Entry) -> dict[str, object]:
         "origin": entry.origin,
         "path": str(template.path),
         "hides": [str(path) for path in entry.hides],
-        "tensorflow": list(template.patches),
+        template.framework.name: list(template.patches),
         "imageai": template.imageai.version,
         "python": str(template.python),
         "variants": {
@@ -50,7 +50,7 @@ def _data(entry: Entry) -> dict[str, object]:
         "caps": [
             {
                 "requirement": c.requirement,
-                "tensorflow": str(c.tensorflow),
+                "releases": str(c.releases),
                 "reason": c.reason,
                 "source": c.source,
             }
@@ -58,7 +58,7 @@ def _data(entry: Entry) -> dict[str, object]:
         ],
         "source_only": [item.distribution for item in template.source_only],
         "dropped": [item.distribution for item in template.dropped],
-        "proved": [asdict(cell) for cell in cells],
+        "proved": [cell.to_json() for cell in cells],
     }
 
 
@@ -74,6 +74,12 @@ def _proved(cells: Sequence[Cell]) -> str:
     return "; ".join(parts) or "resolved only"
 
 
+def _patches(template: Template) -> str:
+    """Return the range of releases."""
+    first, last = template.patches[0], template.newest
+    return f"{template.framework.title} {first}{f' - {last}' if last != first else ''}"
+
+
 @command.command("list")
 @answers
 def list_command(session: Session, /) -> Result:
@@ -84,7 +90,7 @@ def list_command(session: Session, /) -> Result:
     rows = tuple(
         (
             entry.template.name,
-            f"{entry.template.patches[0]} - {entry.template.newest}",
+            _patches(entry.template),
             entry.template.imageai.version,
             entry.template.python_words(),
             ", ".join(entry.template.variants),
@@ -100,7 +106,7 @@ def list_command(session: Session, /) -> Result:
         "templates": [_data(entry) for entry in catalog.entries],
         "broken": [error.message for error in catalog.broken],
     }
-    headings = ("NAME", "TENSORFLOW", "IMAGEAI", "PYTHON", "VARIANTS", "PROVED", "FROM", "SUMMARY")
+    headings = ("NAME", "FRAMEWORK", "IMAGEAI", "PYTHON", "VARIANTS", "PROVED", "FROM", "SUMMARY")
     return Result("templates list", data, [Table(headings, rows)])
 
 
@@ -117,7 +123,7 @@ def show_command(session: Session, /, name: str) -> Result:
     text = [
         f"{template.name}: {template.summary}",
         f"  file        {template.path} ({entry.origin})",
-        f"  tensorflow  {', '.join(template.patches)}",
+        f"  {template.framework.name:<10}  {', '.join(template.patches)}",
         f"  python      {template.python_words()} ({template.python_reason})",
         f"  imageai     {template.imageai.version}, with {', '.join(template.imageai.dependencies) or 'its own'}",
     ]
@@ -128,14 +134,16 @@ def show_command(session: Session, /, name: str) -> Result:
         text += [f"    {requirement}" for requirement in variant.requirements]
     for title, items in (("built from source", template.source_only), ("left out", template.dropped)):
         for item in items:
-            text.append(f"  {title}: {item.distribution}{_when(str(item.tensorflow))}: {item.reason} [{item.source}]")
+            text.append(
+                f"  {title}: {item.distribution}{_when(template, str(item.releases))}: {item.reason} [{item.source}]"
+            )
     for cap in template.caps:
-        text.append(f"  cap {cap.requirement}{_when(str(cap.tensorflow))}: {cap.reason} [{cap.source}]")
+        text.append(f"  cap {cap.requirement}{_when(template, str(cap.releases))}: {cap.reason} [{cap.source}]")
     return Result("templates show", _data(entry), text)
 
 
-def _when(specifier: str) -> str:
-    return f" (TensorFlow {specifier})" if specifier else ""
+def _when(template: Template, specifier: str) -> str:
+    return f" ({template.framework.title} {specifier})" if specifier else ""
 
 
 @command.command("validate")
