@@ -215,17 +215,14 @@ def sync(environment: Environment, lock: Path | None, home: Home, reporter: Repo
     findings = packages.inspect(replace(view, lock=wanted))
     if not findings and view.lock is not None and view.lock.digest == wanted.digest:
         return ()
-    if findings or view.lock is None or compare(view.lock.pins, wanted.pins):
-        before = {item.name: item.version for item in view.installed}
-        recreate(environment, home, reporter, how, lock=lock)
-        after = {item.name: item.version for item in look_at(environment).installed}
-        return tuple(
-            Change(name, before.get(name, ""), after.get(name, ""))
-            for name in sorted(before.keys() | after.keys())
-            if before.get(name) != after.get(name)
-        )
-    recreate(environment, home, reporter, how, lock=lock)  # other files of the same versions, or another header
-    return ()
+    before = {item.name: item.version for item in view.installed}
+    recreate(environment, home, reporter, how, lock=lock)
+    after = {item.name: item.version for item in look_at(environment).installed}
+    return tuple(  # empty where only a header, or the files of the same versions, are other ones
+        Change(name, before.get(name, ""), after.get(name, ""))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )
 
 
 def upgrade(

@@ -219,6 +219,16 @@ def test_json_before_the_name_and_options_of_the_command(root: Path) -> None:
     assert "['--json', '-v', '--', 'y']" in answer.err
 
 
+def test_options_after_the_name_too(root: Path) -> None:
+    answer = tool(
+        "run", "x", "--json", "--no-explain", "--", "python", "-c", "import sys; print(sys.argv[1:])", "--", "-v"
+    )
+    assert answer.code == 0, answer.err
+    assert answer.json()["data"]["argv"][3:] == ["--", "-v"]
+    misspelt = tool("run", "x", "--jsno", "--", "python")
+    assert (misspelt.code, "--json" in misspelt.err) == (2, True)
+
+
 @pytest.mark.parametrize(("words", "code"), [(("no-such-command",), 127), (("/dev/null",), 126), ((), 2)])
 def test_run_what_cannot_be_run(root: Path, words: tuple[str, ...], code: int) -> None:
     assert tool("run", "x", "--", *words).code == code

@@ -26,7 +26,23 @@ Examples:
 _WANTED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGPIPE")  # somebody ended the program: that is no failure
 
 
-@click.command(epilog=_EPILOG, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+class _Run(click.Command):
+    """Our options may stand on both sides of NAME; whatever follows the command, or ``--``, is the command's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let options follow NAME where ``--`` says what is no option of ours any more."""
+        ours = args[: args.index("--")] if "--" in args else []
+        if sum(not word.startswith("-") for word in ours) == 1:
+            ctx.allow_interspersed_args = True
+            ctx.ignore_unknown_options = False
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_Run,
+    epilog=_EPILOG,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @name_argument
 @click.option("--repair", "mend", is_flag=True, help="Mend the environment first if it is not as locked.")
 @click.option(
