@@ -1,4 +1,4 @@
-"""What an environment gets beside its lock: links to CUDA libraries, and the runtime hook. Made, recorded, looked at.
+"""What an environment has beside its lock: links to CUDA libraries, and the runtime hook. Made, recorded, looked at.
 
 The record lies with the environment (``.imageai-env/additions.json``): ``check`` compares with it without needing
 the template, which may have changed since, and ``repair`` remakes what it names.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from imageai_envs import hook
 from imageai_envs.cuda_links import make_links, wanted_links
 from imageai_envs.environment import METADATA, write_atomically
+from imageai_envs.misrecorded import misrecorded_in
 from imageai_envs.paths import environment_python
 from imageai_envs.verify import site_packages
 
@@ -36,10 +37,12 @@ class Additions:
     Attributes:
         links: names in ``site-packages/tensorflow/`` to their relative targets.
         hook: version of the runtime hook; None without one.
+        misrecorded: files that RECORD is wrong about since they were installed, and what it should say.
     """
 
     links: dict[str, str] = field(default_factory=dict)
     hook: str | None = None
+    misrecorded: dict[str, str] = field(default_factory=dict)
 
     @property
     def distributions(self) -> frozenset[str]:
@@ -60,7 +63,7 @@ def add(root: Path, variant: Variant, target: Target, engine: Engine, log: Log, 
     if variant.cuda_links is not None and (target.platform, target.machine) == ("linux", "x86_64"):
         links = wanted_links(site, variant.cuda_links)
         reporter.step(f"linking {len(links)} CUDA libraries to where TensorFlow looks for them")
-    additions = Additions(links, hook.VERSION if variant.hook else None)
+    additions = Additions(links, hook.VERSION if variant.hook else None, misrecorded_in(site))
     _write(root, additions)
     renew(root, additions, engine, log, reporter, hook_too=True)
     return additions
@@ -81,7 +84,8 @@ def read(root: Path) -> Additions:
     try:
         data = json.loads((root / METADATA / _FILE).read_text(encoding="utf-8"))
         links = {str(name): str(target) for name, target in data["links"].items() if "/" not in name}
-        return Additions(links, data["hook"] if isinstance(data["hook"], str) else None)
+        misrecorded = {str(path): str(said) for path, said in data.get("misrecorded", {}).items()}
+        return Additions(links, data["hook"] if isinstance(data["hook"], str) else None, misrecorded)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Additions()
 

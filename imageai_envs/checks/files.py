@@ -42,7 +42,8 @@ def _distribution(view: View, item: Distribution) -> list[Finding]:
     for row in csv.reader(text.splitlines()):
         if len(row) < 2 or "__pycache__" in row[0] or row[0] in links:
             continue  # PEP 376: path, hash, size; compiled files come and go
-        state = _state(item.path.parent, row[0], row[1])
+        expected = view.additions.misrecorded.get(row[0], row[1])
+        state = _state(item.path.parent, row[0], expected)
         if state == "missing":
             missing.append(row[0])
         elif state == "altered":

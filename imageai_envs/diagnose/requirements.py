@@ -215,6 +215,8 @@ def _imageai(subject: Subject) -> list[Finding]:
     if parsed.major >= 3 and subject.tensorflow and not subject.has("torch"):
         return []  # the wrong ImageAI (breakers.py): what that one lacks is beside the point
     needed = IMAGEAI_NEEDS.get(parsed.major, ())
+    if parsed.release < (2, 1, 6):  # it carries a copy of keras-resnet
+        needed = tuple(name for name in needed if name != "keras-resnet")
     missing = [name for name in needed if not subject.has(name) and not _stand_in(subject, name)]
     if parsed.major == 2 and subject.has("keras-nightly"):
         missing = [name for name in missing if name != "keras"]

@@ -27,6 +27,7 @@ class Project:
         requires: ``Requires-Dist`` values.
         requires_python: ``Requires-Python`` or None.
         modules: files of the distribution, path to text.
+        repacked: METADATA was changed after RECORD, as in PyTorch's wheels.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Project:
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     modules: dict[str, str] = field(default_factory=dict)
+    repacked: bool = False
 
     @property
     def stem(self) -> str:
@@ -57,7 +59,7 @@ def _extras(requirement: str) -> list[str]:
 
 
 def write_wheel(directory: Path, project: Project) -> Path:
-    """Write a ``py3-none-any`` wheel with a right RECORD."""
+    """Write a ``py3-none-any`` wheel with a right RECORD, unless the project says otherwise."""
     info = f"{project.stem}.dist-info"
     files = dict(project.modules)
     files[f"{info}/METADATA"] = project.metadata()
@@ -67,6 +69,8 @@ def write_wheel(directory: Path, project: Project) -> Path:
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         rows.append(f"{name},sha256={digest},{len(text.encode())}")
     rows.append(f"{info}/RECORD,,")
+    if project.repacked:
+        files[f"{info}/METADATA"] += "repacked\n"
     files[f"{info}/RECORD"] = "\n".join(rows) + "\n"
     path = directory / f"{project.stem}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
