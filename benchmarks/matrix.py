@@ -37,7 +37,8 @@ Each row is one real environment: created by `imageai-env create`, then every fe
 results were checked: four classifiers, RetinaNet, YOLOv3, TinyYOLOv3, video, training of classification and detection
 (with the learning rate that was really used), and the models that were trained. Written by `nox -s matrix`. The exact
 sets are in `templates/locks`; `create` installs them. Seconds are single runs of the probe on a busy machine of two
-processors.
+processors. Those of the variant gpu were run on a machine without a GPU: its CUDA libraries were all opened, and ImageAI
+computed on the processor ([what is proved of GPUs](gpu.md#what-is-proved)).
 
 | framework | ImageAI | Python | variant | {features} | probe s | memory MB | size MB | date |
 |---|---|---|---|{lines}|---|---|---|---|
@@ -52,8 +53,8 @@ def tool(*words: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def cells(templates: list[str], variant: str) -> list[tuple[str, str, str]]:
-    """Return template, Python minor and variant of each cell."""
+def cells(templates: list[str], variant: str, *, newest: bool) -> list[tuple[str, str, str]]:
+    """Return template, Python minor and variant of each cell; with ``newest`` only the newest Python of each."""
     _, answer = tool("python", "list")
     pythons: dict[str, list[str]] = {}
     for one in answer["data"]["pythons"]:
@@ -64,7 +65,7 @@ def cells(templates: list[str], variant: str) -> list[tuple[str, str, str]]:
     found = []
     for name in templates:
         minors = sorted(pythons.get(name, []), key=lambda text: int(text.split(".")[1]), reverse=True)
-        found += [(name, minor, variant) for minor in minors]
+        found += [(name, minor, variant) for minor in minors[: 1 if newest else None]]
     # The newest Python of every template first: a run that is broken off has proved what most people use.
     return sorted(found, key=lambda cell: -int(cell[1].split(".")[1]))
 
@@ -119,6 +120,8 @@ def keep_lock(lock: Lock, record: dict[str, Any]) -> None:
         f"{record['date']} on {record['system']}, CPython {record['python']}: "
         f"{works} of {len(record['features'])} features of ImageAI"
     )
+    if record["variant"] == "gpu":
+        proved += ", on the processor; all CUDA libraries opened"
     if path.is_file():
         for change in compare(read_lock(path).pins, lock.pins):
             print(f"    moved: {change}", flush=True)
@@ -148,6 +151,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("templates", nargs="*", help="default: all that are shipped")
     parser.add_argument("--variant", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--newest", action="store_true", help="only the newest Python of each template")
     parser.add_argument("--upgrade", action="store_true", help="resolve anew instead of taking the verified locks")
     parser.add_argument("--resume", action="store_true", help="leave out what was proved already")
     arguments = parser.parse_args()
@@ -158,7 +162,7 @@ def main() -> int:
     except OSError:
         records = []
     failed = 0
-    for template, python, variant in cells(arguments.templates or known, arguments.variant):
+    for template, python, variant in cells(arguments.templates or known, arguments.variant, newest=arguments.newest):
         start = f"cp{python.replace('.', '')}-"
         same = [
             r for r in records if (r["template"], r["variant"]) == (template, variant) and r["target"].startswith(start)

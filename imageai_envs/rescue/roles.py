@@ -1,6 +1,13 @@
-"""What distributions are to TensorFlow and ImageAI: which ones decide, and which ones only follow."""
+"""What distributions are to TensorFlow, PyTorch and ImageAI: which ones decide, and which ones only follow."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageai_envs.framework import TENSORFLOW, TORCH
+
+if TYPE_CHECKING:
+    from imageai_envs.framework import Framework
 
 # Distributions that bring `import tensorflow`; PyPI, and conda's spellings.
 TENSORFLOWS = frozenset({
@@ -22,7 +29,14 @@ TENSORFLOW_ONLY = FOLLOWERS | {
     "ml-dtypes", "namex", "opt-einsum", "optree", "termcolor", "tensorboard", "requests-oauthlib",
 }  # fmt: skip
 
-TORCHES = frozenset({"torch", "torchvision", "torchaudio", "pytorch", "pytorch-cuda", "pytorch-mutex"})
+# `import torch`; the index's own `pytorch` only holds a file that fails and names torch.
+PYTORCHES = frozenset({"torch", "pytorch"})
+TORCHES = PYTORCHES | {"torchvision", "torchaudio", "pytorch-cuda", "pytorch-mutex"}
+# Required by some torch and by hardly anything else, beside the CUDA libraries.
+TORCH_ONLY = frozenset({"triton", "pytorch-triton", "mpmath"})
+RELEASES = {TENSORFLOW: TENSORFLOWS, TORCH: PYTORCHES}
+"""The distributions that hold a release of a framework."""
+
 # Each of them brings a package `cv2` and overwrites the others' files (opencv-python's own README, "Installation").
 OPENCVS = frozenset({
     "opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless",
@@ -35,9 +49,16 @@ NOT_NEEDED = {
     "distribute": "setuptools replaced it in 2013",
 }
 
+
+def followers(framework: Framework) -> frozenset[str]:
+    """Return the distributions whose version only the framework decides."""
+    return FOLLOWERS if framework is TENSORFLOW else frozenset({"torchvision"})
+
+
 _CUDA_PREFIXES = ("nvidia-cu", "nvidia-nccl", "nvidia-nv", "nvidia-tensorrt", "tensorrt")
+_CUDA = ("cudatoolkit", "cudnn", "cuda-toolkit", "cuda-bindings", "cuda-pathfinder")
 
 
 def is_cuda(name: str) -> bool:
     """Tell whether a distribution holds libraries of CUDA."""
-    return name.startswith(_CUDA_PREFIXES) or name in ("cudatoolkit", "cudnn", "cuda-toolkit")
+    return name.startswith(_CUDA_PREFIXES) or name in _CUDA
