@@ -127,3 +127,20 @@ def template(tmp_path: Path) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text(tiny_template(), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def torch_template(tmp_path: Path) -> Path:
+    """A project template called ``tiny3``: the shipped one of ImageAI 3, made to fit the running Python."""
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    text = (REPOSITORY / "templates" / "imageai3.toml").read_text(encoding="utf-8")
+    text = (
+        text.replace('name = "imageai3"', 'name = "tiny3"')
+        .replace('requires = ">=3.7,<3.11"', 'requires = ">=3.8"')
+        .replace('preferred = ["3.10", "3.9", "3.8", "3.7"]', f'preferred = ["{minor}"]')
+        .replace('modules = ["tkinter"]', "")
+    )
+    path = tmp_path / "project" / ".imageai-env" / "templates" / "tiny3.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from imageai_envs.rescue.choosing import Problem
-from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOWS
+from imageai_envs.framework import TENSORFLOW
+from imageai_envs.rescue.roles import RELEASES, followers
 from imageai_envs.rescue.sorting import REQUIRED_ONLY
+from imageai_envs.rescue.unfit import Problem, own_pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from imageai_envs.rescue.sorting import Sorted
     from imageai_envs.rescue.source import Line, Source
 
-_TENSORFLOW_HERE = ("tensorflow-cpu", "tensorflow", "tensorflow-macos", "tensorflow-gpu")
+_HERE = ("tensorflow-cpu", "tensorflow", "tensorflow-macos", "tensorflow-gpu", "torch")
+# What follows the framework's version, and what happens with another; the others' errors depend on the versions.
+_FOLLOWS = {"torchvision": "it is compiled for one PyTorch (RuntimeError: operator torchvision::nms does not exist)"}
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,19 @@ def changes_of(
     interpreter: Interpreter | None,
 ) -> tuple[LineChange, ...]:
     """Return the changes in the order of the source, what is added last."""
-    versions = _versions(choice, lock)
+    versions, release = _versions(choice, lock), choice.selection.release
     standing = {(item.line.place, item.line.text): item for item in items}
     rows = [_python(source, interpreter)] if source.python and interpreter else []
     told = False
     for number, line in enumerate(source.lines):
-        if line.name in TENSORFLOWS and not line.constraint:
-            rows.append(_tensorflow(line, choice, versions, told=told))
+        if line.name in RELEASES[release.framework] and not line.constraint:
+            rows.append(_release(line, choice, versions, told=told))
             told = True
             continue
         item = standing.get((line.place, line.text))
         aside = parts.aside.get(number, "")
         if aside == REQUIRED_ONLY and line.name in versions:
-            aside = f"the version that TensorFlow {choice.selection.version} and the others allow"
+            aside = f"the version that {release} and the others allow"
         rows.append(_row(line, aside, item, versions, checked=lock is not None))
     return (*rows, *_added(source, choice, lock, versions))
 
@@ -76,14 +79,10 @@ def _versions(choice: Choice, lock: Lock | None) -> dict[str, str]:
     """Return the new versions; without a lock only those that the template says."""
     if lock is not None:
         return {pin.name: pin.version for pin in lock.pins}
-    template = choice.selection.template
-    versions = {"imageai": template.imageai.version}
-    for text in template.variants[choice.selection.variant].requirements:
-        requirement = Requirement(text.replace("{tensorflow}", choice.selection.version))
-        holds = requirement.marker is None or requirement.marker.evaluate()
-        if holds and canonicalize_name(requirement.name) in TENSORFLOWS:
-            versions[canonicalize_name(requirement.name)] = choice.selection.version
-    return versions
+    release = choice.selection.release
+    brought = RELEASES[release.framework] | followers(release.framework)
+    pins = {name: version for name, version in own_pins(choice.selection).items() if name in brought}
+    return {"imageai": choice.selection.template.imageai.version, **pins}
 
 
 def _python(source: Source, interpreter: Interpreter) -> LineChange:
@@ -94,21 +93,26 @@ def _python(source: Source, interpreter: Interpreter) -> LineChange:
     return LineChange(source.python_place, "python", "kept" if kept else "changed", before, f"Python {version}", why)
 
 
-def _tensorflow(line: Line, choice: Choice, versions: Mapping[str, str], *, told: bool) -> LineChange:
-    here = next((name for name in _TENSORFLOW_HERE if name in versions), "tensorflow")
+def _release(line: Line, choice: Choice, versions: Mapping[str, str], *, told: bool) -> LineChange:
+    """Return what becomes of a line that names the template's framework, under any of its names."""
+    framework = choice.selection.release.framework
+    here = next((name for name in _HERE if name in versions and name in RELEASES[framework]), framework.name)
     after = f"{here}=={versions.get(here, choice.selection.version)}"
     assert line.requirement is not None  # noqa: S101 - it has a name
     fits = line.requirement.specifier.contains(choice.selection.version, prereleases=True)
     same = line.name == here
     if told and not same:
-        return LineChange(line.place, line.name, "dropped", line.text, "", f"{after} is the one TensorFlow")
+        return LineChange(line.place, line.name, "dropped", line.text, "", f"{after} is the one {framework.title}")
     if fits and same:
         return LineChange(line.place, line.name, "kept", line.text, after, "")
     why = f"the nearest that works with ImageAI {choice.selection.template.imageai.version}"
-    if fits:
+    if fits and framework is TENSORFLOW:
         variant = choice.selection.variant
-        other = "; --gpu takes the one with CUDA" if variant == "cpu" else ""
+        gpu = variant == "cpu" and "gpu" in choice.selection.template.variants
+        other = "; --gpu takes the one with CUDA" if gpu else ""
         why = f"the same TensorFlow under the name of its {variant} build{other}"
+    elif fits:
+        why = "the name of PyTorch on the index"
     return LineChange(line.place, line.name, "changed", line.text, after, why)
 
 
@@ -144,11 +148,13 @@ def _unchecked(line: Line, item: Item) -> LineChange:
 def _added(source: Source, choice: Choice, lock: Lock | None, versions: Mapping[str, str]) -> tuple[LineChange, ...]:
     """Return what the source does not name: of a complete listing everything new, else what the template asks for."""
     named = {line.name for line in source.lines if line.requirement is not None}
-    if named & TENSORFLOWS:
-        named |= TENSORFLOWS
     template = choice.selection.template
+    releases = RELEASES[template.framework]
+    if named & releases:
+        named |= releases
     asked: set[str] = {canonicalize_name(Requirement(text).name) for text in template.imageai.dependencies}
-    asked |= {"imageai", *TENSORFLOWS}
+    asked |= {"imageai", *releases}
+    asked |= own_pins(choice.selection).keys() & followers(template.framework)
     rows = []
     for name, version in sorted(versions.items()):
         if name in named or (name not in asked and not source.complete):
@@ -161,7 +167,7 @@ def _added(source: Source, choice: Choice, lock: Lock | None, versions: Mapping[
 
 
 def given_way(source: Source, choice: Choice, fit: Fit, told: Iterable[Problem]) -> list[Problem]:
-    """Return what the resolver found impossible: the user's lines, and pins of what TensorFlow decides.
+    """Return what the resolver found impossible: the user's lines, and pins of what the framework decides.
 
     What an installer had chosen is no wish that could be impossible.
     """
@@ -175,11 +181,14 @@ def given_way(source: Source, choice: Choice, fit: Fit, told: Iterable[Problem])
             near = versions.get(item.name, "") if item.requirement is not None else ""
             nearest = f"{item.name}=={near}" if near else ""
             found.append(Problem(item.line.place, item.line.text, item.why, nearest))
+    release = choice.selection.release
     for line in [] if source.complete else source.lines:
         version = versions.get(line.name, "")
-        if line.name in FOLLOWERS and line.requirement and not line.requirement.specifier.contains(version or "0"):
-            tensorflow = f"TensorFlow {choice.selection.version}"
-            why = f"{tensorflow} needs {line.name} {version}." if version else f"{tensorflow} does not use it."
+        if line.name not in followers(release.framework) or (line.place, line.text) in known or not line.requirement:
+            continue
+        if not line.allows(version or "0"):
+            because = f": {_FOLLOWS[line.name]}" if line.name in _FOLLOWS else ""
+            why = f"{release} needs {line.name} {version}{because}." if version else f"{release} does not use it."
             found.append(Problem(line.place, line.text, why, f"{line.name}=={version}" if version else ""))
     return found
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from imageai_envs.catalog import REASONS, Catalog, Entry, Selection, load_catalog, select
-from imageai_envs.framework import TENSORFLOW
+from imageai_envs.errors import RequestError
+from imageai_envs.framework import TENSORFLOW, TORCH
 from imageai_envs.paths import shipped_templates
 from imageai_envs.request import Request
-from imageai_envs.rescue.roles import TENSORFLOWS, TORCHES, is_cuda
+from imageai_envs.rescue.roles import PYTORCHES, RELEASES, TENSORFLOWS, TORCHES, is_cuda
+from imageai_envs.rescue.source import pivot
+from imageai_envs.rescue.unfit import Problem, imageai_problems, mismatched_pair, overlaps
 from imageai_envs.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imageai_envs.framework import Framework
     from imageai_envs.paths import Home
     from imageai_envs.rescue.source import Line, Source
     from imageai_envs.template import Template
@@ -29,6 +33,8 @@ _GONE = (
     "tensorflow-gpu ended with 2.11; from 2.12 on the name only holds a file that fails on purpose ('The "
     '"tensorflow-gpu" package has been removed!\').'
 )
+_LOCAL = "https://pytorch.org/get-started/previous-versions/"
+_BOTH = "{release} is what ImageAI 3 runs on; TensorFlow is kept as a package like any other. For .h5 models: --tf 2.10"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class How:
         engine: ``auto``, ``uv`` or ``pip``.
         download: a missing Python may be fetched.
         verify: how a created environment is proved.
+        torch: a PyTorch to take, whatever the source says.
     """
 
     tensorflow: str | None = None
@@ -52,25 +59,7 @@ class How:
     engine: str = "auto"
     download: bool = True
     verify: str = "inference"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that cannot work as it was asked for.
-
-    Attributes:
-        place: where it stands; empty when it does not stand in one line.
-        requirement: as written.
-        why: the reason, in words.
-        nearest: what comes nearest to it and works; empty when nothing does.
-        source: where the fact is from; empty when the index said so just now.
-    """
-
-    place: str
-    requirement: str
-    why: str
-    nearest: str = ""
-    source: str = ""
+    torch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,42 +67,112 @@ class Choice:
     """The template, and why it is not quite what was asked for.
 
     Attributes:
-        selection: template, exact TensorFlow, variant.
+        selection: template, exact release of its framework, variant.
         python: the Python to look for; None when the template decides.
-        problems: what cannot work of TensorFlow, ImageAI and Python.
-        torch: PyTorch is asked for because of ImageAI 3, and goes with it.
+        problems: what cannot work of TensorFlow, PyTorch, ImageAI and Python.
+        torch: PyTorch is asked for because of ImageAI 3, and goes with it: the template runs on TensorFlow.
+        note: what people should know about the choice, empty otherwise.
     """
 
     selection: Selection
     python: str | None
     problems: tuple[Problem, ...]
     torch: bool
+    note: str = ""
 
 
 def choose_template(source: Source, how: How, home: Home) -> Choice:
     """Return the nearest working template for ``source``.
 
     Raises:
-        RequestError: the user's own ``--tf``, ``--template`` or variant does not exist.
+        RequestError: the user's own ``--tf``, ``--torch``, ``--template`` or variant does not exist.
         TemplateError: the named template is not valid.
     """
     asked = [line for line in source.lines if line.requirement and not line.constraint]
-    variant = how.variant or _variant(asked)
+    imageai = next((line for line in asked if line.name == "imageai"), None)
+    framework = _framework(asked, imageai, how, home, complete=source.complete)
+    # PyTorch's wheels bring their own CUDA: what a source has of it says nothing about a variant.
+    variant = how.variant or ("cpu" if framework is TORCH else _variant(asked))
     tensorflows = [line for line in asked if line.name in TENSORFLOWS]
-    problems = _overlaps(tensorflows)
-    decisive = next((line for line in tensorflows if line.requirement and line.requirement.specifier), None)
-    if how.tensorflow or decisive is None:
-        selection = select(Request(template=how.template, tensorflow=how.tensorflow, variant=variant), home)
+    problems = overlaps(tensorflows)
+    own = [line for line in asked if line.name in RELEASES[framework]]
+    decisive = next((line for line in own if line.requirement and line.requirement.specifier), None)
+    wanted = imageai_for(imageai, framework, home)
+    if how.tensorflow or how.torch or decisive is None:
+        request = Request(template=how.template, tensorflow=how.tensorflow, torch=how.torch, variant=variant)
+        if not (how.template or how.tensorflow or how.torch):
+            request = replace(request, imageai=wanted)
+        selection = _select(request, how, home)
     else:
-        selection, problem = _nearest(decisive, how, variant, home)
-        problems += [problem] if problem else []
-    problems += _imageai(asked, selection.template, complete=source.complete)
+        selection, found = _nearest(decisive, framework, wanted, how, variant, home)
+        problems += found
+    problems += mismatched_pair(asked, selection)
+    problems += imageai_problems(asked, selection.template, complete=source.complete)
     python, problem = _python(source, selection.template)
     problems += [problem] if problem and not how.python else []
-    imageai = next((line for line in asked if line.name == "imageai"), None)
     newest = imageai is not None and not imageai.pin and not source.complete
-    torch = imageai is not None and (newest or (bool(imageai.pin) and _release(imageai.pin) >= Version("3")))
-    return Choice(selection, how.python or python, tuple(problems), torch)
+    unused = framework is TENSORFLOW and (newest or (imageai is not None and _only_3(imageai)))
+    note = _BOTH.format(release=selection.release) if framework is TORCH and tensorflows else ""
+    return Choice(selection, how.python or python, tuple(problems), unused, note)
+
+
+def _framework(asked: list[Line], imageai: Line | None, how: How, home: Home, *, complete: bool) -> Framework:
+    """Return what the wanted ImageAI runs on.
+
+    ImageAI 3 without TensorFlow: PyTorch. With both frameworks ImageAI 3 is what runs, if it can: a listing of
+    everything installed must have torchvision too. TensorFlow without PyTorch is the copied recipe
+    (``pip install tensorflow imageai``), in which ImageAI 3 never ran.
+    """
+    if how.tensorflow or how.torch:
+        return TENSORFLOW if how.tensorflow else TORCH
+    if how.template:
+        return _select(
+            Request(template=how.template, variant=how.variant or _variant(asked)), how, home
+        ).template.framework
+    names = {line.name for line in asked}
+    torch = bool(names & PYTORCHES) and (not complete or "torchvision" in names)
+    if names & TENSORFLOWS:
+        return TORCH if imageai is not None and _only_3(imageai) and torch else TENSORFLOW
+    if imageai is not None and _only_3(imageai):
+        return TORCH
+    may_be_3 = imageai is None or bool(imageai.requirement and imageai.requirement.specifier.contains("3.0.3"))
+    return TORCH if names & (PYTORCHES | {"torchvision"}) and may_be_3 else TENSORFLOW
+
+
+def _only_3(imageai: Line) -> bool:
+    """Tell whether a line asks for ImageAI 3: it allows none of the older ones that templates have."""
+    assert imageai.requirement is not None  # noqa: S101 - sorted out before
+    specifier = imageai.requirement.specifier
+    return pivot(specifier) >= Version("3") and not specifier.contains("2.1.6")
+
+
+def imageai_for(imageai: Line | None, framework: Framework, home: Home) -> str | None:
+    """Return the ImageAI that a template of ``framework`` is to have; None: whichever is usual.
+
+    The newest that the line allows; of one that no template has, what :data:`REASONS` names instead.
+    """
+    entries = [entry for entry in load_catalog(home).entries if entry.template.framework is framework]
+    own = sorted({entry.template.imageai.version for entry in entries}, key=Version)
+    usual = select(Request(imageai="3" if framework is TORCH else None), home).template.imageai.version
+    if imageai is None or imageai.requirement is None or imageai.requirement.specifier.contains(usual):
+        return usual if framework is TORCH else None
+    allowed = [version for version in own if imageai.requirement.specifier.contains(version)]
+    if allowed:
+        return allowed[-1]
+    wanted = pivot(imageai.requirement.specifier)
+    known = explain(load_unsupported(shipped_templates() / REASONS).imageai, str(wanted))
+    instead = known.instead.removeprefix("--imageai ") if known else ""
+    return instead if instead in own else usual if framework is TORCH else None
+
+
+def _select(request: Request, how: How, home: Home) -> Selection:
+    """Select; a variant that only the source suggests gives way to what the template has."""
+    try:
+        return select(request, home)
+    except RequestError as error:
+        if how.variant or error.code != "no-such-variant":
+            raise
+        return select(replace(request, variant="cpu"), home)
 
 
 def _variant(asked: Iterable[Line]) -> str:
@@ -127,42 +186,55 @@ def _variant(asked: Iterable[Line]) -> str:
     return "gpu" if cuda and not any(line.name in TORCHES for line in lines) else "cpu"
 
 
-def _overlaps(lines: list[Line]) -> list[Problem]:
-    whole = [line for line in lines if line.name in ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")]
-    if len({line.name for line in whole}) < 2:
-        return []
-    names = " and ".join(dict.fromkeys(line.name for line in whole))
-    return [
-        Problem(
-            whole[1].place,
-            whole[1].text,
-            f"{names} are the same package in several builds: installed together they overwrite each other's files.",
-            source="https://github.com/tensorflow/tensorflow/issues/7166",
-        )
-    ]
-
-
-def _nearest(line: Line, how: How, variant: str, home: Home) -> tuple[Selection, Problem | None]:
-    """Return the newest TensorFlow that the line allows, or else the nearest one and what is wrong with the line's."""
+def _nearest(
+    line: Line, framework: Framework, imageai: str | None, how: How, variant: str, home: Home
+) -> tuple[Selection, list[Problem]]:
+    """Return the newest release that the line allows, or else the nearest one and what is wrong with the line's."""
     assert line.requirement is not None  # noqa: S101 - decisive lines have one
     specifier = line.requirement.specifier
+    wanted = pivot(specifier)
+    problems: list[Problem] = []
     if how.template:
-        named = select(Request(template=how.template, variant=variant), home)
-        entries = [named.entry]
+        named = _select(Request(template=how.template, variant=variant), how, home)
+        entries, variant = [named.entry], named.variant
     else:
-        entries = _entries(load_catalog(home), variant)
+        catalog = load_catalog(home)
+        entries = _entries(catalog, variant, framework)
+        having = {Version(entry.template.minor).major for entry in entries}
+        if not how.variant and variant != "cpu" and wanted.major not in having:
+            entries, variant = _entries(catalog, "cpu", framework), "cpu"
     served = [Selection(entry, patch, variant) for entry in entries for patch in entry.template.patches]
-    fitting = [one for one in served if specifier.contains(one.version, prereleases=True)]
-    gone = line.name == "tensorflow-gpu" and _pivot(specifier) >= Version("2.12")
-    if fitting and not gone:
-        # Of a range, the one that is taken when nobody asks for any; else the newest.
-        usual = select(Request(variant=variant), home)
-        alike = [one for one in fitting if one.version == usual.version and not how.template]
-        return max(alike or fitting, key=lambda one: Version(one.version)), None
     if not served:
-        return select(Request(template=how.template, variant=variant), home), None  # it says what is missing
-    wanted = _pivot(specifier)
-    reasons = load_unsupported(shipped_templates() / REASONS).tensorflow
+        return _select(Request(template=how.template, variant=variant), how, home), []  # it says what is missing
+    fitting = [one for one in served if line.allows(one.version)]
+    gone = line.name == "tensorflow-gpu" and wanted >= Version("2.12")
+    if fitting and not gone:
+        # Of a range, the one with the ImageAI that is asked for, and that is taken when nobody asks for any; else
+        # the newest.
+        pool = [one for one in fitting if one.template.imageai.version == imageai] or fitting
+        usual = select(Request(variant=variant, imageai=imageai if framework is TORCH else None), home)
+        alike = [one for one in pool if one.version == usual.version and not how.template]
+        chosen = max(alike or pool, key=lambda one: Version(one.version))
+        if wanted.local and not specifier.contains(chosen.version):
+            why = f"builds such as +{wanted.local} are on download.pytorch.org only; the index has the release itself."
+            return chosen, [Problem(line.place, line.text, why, f"torch=={chosen.version}", _LOCAL)]
+    else:
+        chosen, problem = _instead(line, framework, served, fitting, gone=gone)
+        problems.append(problem)
+    if line.name == "tensorflow-gpu" and chosen.variant == "cpu" and not how.variant:
+        why = f"template {chosen.template.name} has no gpu variant: it runs on the processor."
+        problems = problems or [Problem(line.place, line.text, why, f"tensorflow=={chosen.version}")]
+    return chosen, problems
+
+
+def _instead(
+    line: Line, framework: Framework, served: list[Selection], fitting: list[Selection], *, gone: bool
+) -> tuple[Selection, Problem]:
+    """Return the release nearest to one that no template has, and why there is none."""
+    assert line.requirement is not None  # noqa: S101 - decisive lines have one
+    specifier = line.requirement.specifier
+    wanted = pivot(specifier)
+    reasons = load_unsupported(shipped_templates() / REASONS).tensorflow if framework is TENSORFLOW else ()
     known = explain(reasons, str(wanted))
     minor = f"{wanted.major}.{wanted.minor}"
     of_minor = [one for one in served if one.template.minor == minor]
@@ -174,65 +246,26 @@ def _nearest(line: Line, how: How, variant: str, home: Home) -> tuple[Selection,
     if gone:
         why, origin = _GONE, "https://pypi.org/project/tensorflow-gpu/"
     elif of_minor:
-        why, origin = f"there is no TensorFlow that {specifier} allows among {_patches(of_minor)}.", ""
+        why, origin = f"there is no {framework.title} that {specifier} allows among {_patches(of_minor)}.", ""
     elif known:
-        why, origin = f"ImageAI 2.1.6 does not work with TensorFlow {wanted}: {known.reason}", known.source
+        why, origin = f"no template has TensorFlow {wanted}: {known.reason}", known.source
     else:
-        why, origin = f"no template has a TensorFlow that {specifier} allows.", ""
-    return chosen, Problem(line.place, line.text, why, f"tensorflow=={chosen.version}", origin)
+        offered = ", ".join(dict.fromkeys(one.template.minor for one in served))
+        why, origin = f"templates have no {framework.title} that {specifier} allows; they have {offered}.", ""
+    return chosen, Problem(line.place, line.text, why, f"{framework.name}=={chosen.version}", origin)
 
 
-def _entries(catalog: Catalog, variant: str) -> list[Entry]:
-    """Return the entries with the variant, of each TensorFlow minor the nearest: as :func:`select` chooses."""
+def _entries(catalog: Catalog, variant: str, framework: Framework) -> list[Entry]:
+    """Return the entries with the variant, of each minor of the framework the nearest: as :func:`select` chooses."""
     found: dict[str, Entry] = {}
     for entry in sorted(catalog.entries, key=lambda one: _NEARNESS.index(one.origin)):
-        if variant in entry.template.variants and entry.template.framework is TENSORFLOW:
+        if variant in entry.template.variants and entry.template.framework is framework:
             found.setdefault(entry.template.minor, entry)
     return sorted(found.values(), key=lambda one: Version(one.template.minor))
 
 
 def _patches(selections: Iterable[Selection]) -> str:
     return ", ".join(one.version for one in selections)
-
-
-def _pivot(specifier: SpecifierSet) -> Version:
-    """Return the version that a specifier is about: a pin, else its lower bound, else its upper one."""
-    order = {"==": 0, "===": 0, "~=": 1, ">=": 2, ">": 2}
-    first = min(specifier, key=lambda one: (order.get(one.operator, 3), one.version), default=None)
-    return _release(first.version.removesuffix(".*")) if first else Version("0")
-
-
-def _release(text: str) -> Version:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return Version("0")
-
-
-def _imageai(asked: Iterable[Line], template: Template, *, complete: bool) -> list[Problem]:
-    own = template.imageai
-    fits = f"imageai=={own.version}"
-    reasons = load_unsupported(shipped_templates() / REASONS).imageai_on_tensorflow
-    for line in asked:
-        if line.name != "imageai" or line.requirement is None:
-            continue
-        wanted = _pivot(line.requirement.specifier)
-        if not line.requirement.specifier.contains(own.version):
-            known = explain(reasons, str(wanted))
-            why = known.reason if known else f"template {template.name} has ImageAI {own.version}."
-            return [Problem(line.place, line.text, f"with TensorFlow: {why}", fits, known.source if known else "")]
-        if complete:
-            return []
-        problems = []
-        if not line.pin and line.requirement.specifier.contains("3.0.3"):
-            known = explain(reasons, "3.0.3")
-            why = f"without a version pip takes ImageAI 3: {known.reason if known else ''}"
-            problems.append(Problem(line.place, line.text, why, fits, known.source if known else ""))
-        if own.replaces_dependencies:
-            nearest = f"{fits} with its own pins set aside"
-            problems.append(Problem(line.place, fits, own.reason, nearest, own.source))
-        return problems
-    return []
 
 
 def _python(source: Source, template: Template) -> tuple[str | None, Problem | None]:

@@ -17,9 +17,9 @@ from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import InstallError, UnsolvableError
 from imageai_envs.locking import LockInputs, compile_lock
-from imageai_envs.rescue.choosing import Problem
 from imageai_envs.rescue.releases import Releases, nearest, releases
 from imageai_envs.rescue.source import exact_version
+from imageai_envs.rescue.unfit import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

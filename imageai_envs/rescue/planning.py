@@ -19,11 +19,12 @@ from imageai_envs.locking import LockInputs
 from imageai_envs.logs import open_log
 from imageai_envs.request import Request
 from imageai_envs.rescue.changes import LineChange, changes_of, given_way, in_order
-from imageai_envs.rescue.choosing import Choice, How, Problem, choose_template
+from imageai_envs.rescue.choosing import Choice, How, choose_template
 from imageai_envs.rescue.fitting import Fit, Fitting, Item, asked_for, settled, within_template
 from imageai_envs.rescue.installed import read_distributions, read_environment
 from imageai_envs.rescue.reading import read_source
 from imageai_envs.rescue.sorting import Sorted, needed_by_nobody, sort_lines
+from imageai_envs.rescue.unfit import Problem
 from imageai_envs.store import Store, validate_name
 from imageai_envs.target import Target
 from imageai_envs.transaction import check_free
@@ -48,7 +49,7 @@ class Rescue:
 
     Attributes:
         source: what was read.
-        selection: template, exact TensorFlow and variant.
+        selection: template, exact release of its framework and variant.
         request: what :func:`carry_out` creates; its extras are all that is kept.
         interpreter: the Python that was resolved for; None when there was none.
         problems: what cannot work as it was asked for.
@@ -142,6 +143,7 @@ def rescue_source(source: Source, home: Home, reporter: Reporter, how: How | Non
     """Plan the rescue of something that was read already (see :func:`plan_rescue`)."""
     how = how or How()
     choice = choose_template(source, how, home)
+    source = replace(source, notes=(*source.notes, choice.note)) if choice.note else source
     parts = sort_lines(source, choice)
     log = open_log(home, "rescue", "rescue")
     engine = get_engine(how.engine, home)

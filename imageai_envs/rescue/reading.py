@@ -27,7 +27,7 @@ from packaging.utils import (
 from imageai_envs.errors import RequestError
 from imageai_envs.request import MAX_NESTING
 from imageai_envs.rescue.conda import read_conda_export, read_conda_file
-from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS
+from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS, TORCH_ONLY
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -118,8 +118,9 @@ def _read_requirements(text: str, path: Path) -> Source:
     names = {line.name for line in lines if line.pin or (line.requirement and line.requirement.url)}
     asked = [line for line in lines if line.requirement and not line.constraint]
     pinned_share = len([line for line in asked if line.pin or line.why_not]) / max(len(asked), 1)
-    # Nobody writes astunparse and opt-einsum by hand: an installer listed them.
-    complete = pinned_share > 0.9 and len(names & TENSORFLOW_ONLY) >= 3
+    # Nobody writes astunparse and opt-einsum by hand, or mpmath and PyTorch's ten nvidia-*: an installer listed them.
+    fine_print = {name for name in names if name in TENSORFLOW_ONLY | TORCH_ONLY or name.startswith("nvidia-")}
+    complete = pinned_share > 0.9 and len(fine_print) >= 3
     return Source(str(path), "freeze" if complete else "requirements", lines, complete=complete)
 
 

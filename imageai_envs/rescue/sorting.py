@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from imageai_envs.framework import TORCH
 from imageai_envs.lockfile import Pin
-from imageai_envs.rescue.choosing import Choice, Problem
 from imageai_envs.rescue.roles import (
-    FOLLOWERS,
     NOT_NEEDED,
     OPENCVS,
+    RELEASES,
     TENSORFLOW_ONLY,
-    TENSORFLOWS,
+    TORCH_ONLY,
     TORCHES,
+    followers,
     is_cuda,
 )
+from imageai_envs.rescue.unfit import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from imageai_envs.lockfile import Lock
+    from imageai_envs.rescue.choosing import Choice
     from imageai_envs.rescue.source import Line, Source
 
 REQUIRED_ONLY = "something else requires it"
@@ -71,7 +74,7 @@ def sort_lines(source: Source, choice: Choice) -> Sorted:
             seen[line.name] = line
         wanted.append(_bare(line) if source.complete else line)
     problems += _opencvs(source) + _torches(source, choice)
-    return Sorted(tuple(wanted), aside, _preferred(source), tuple(problems))
+    return Sorted(tuple(wanted), aside, _preferred(source, choice), tuple(problems))
 
 
 def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str:
@@ -79,13 +82,16 @@ def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str
     name, template = line.name, choice.selection.template
     if line.requirement is None:
         return line.why_not
-    if name in TENSORFLOWS or name == "imageai":
+    release = choice.selection.release
+    if name in RELEASES[release.framework] or name == "imageai":
         return f"template {template.name} has it"
-    if name in FOLLOWERS:
-        return f"TensorFlow {choice.selection.version} decides its version"
+    if name in followers(release.framework):
+        return f"{release} decides its version"
+    if release.framework is TORCH and (is_cuda(name) or name in TORCH_ONLY):
+        return f"another PyTorch brought it; {release} does not need it"
     if is_cuda(name):
         return "the gpu variant brings the CUDA libraries" if choice.selection.variant == "gpu" else "only CUDA uses it"
-    if name in TORCHES and choice.torch:
+    if name in (TORCHES | TORCH_ONLY) and choice.torch:
         return f"only ImageAI 3 needs PyTorch; ImageAI {template.imageai.version} runs on TensorFlow"
     if name in NOT_NEEDED:
         return NOT_NEEDED[name]
@@ -116,18 +122,16 @@ def _contradict(one: Line, other: Line) -> bool:
     return bool((one.requirement.specifier & other.requirement.specifier).is_unsatisfiable())
 
 
-def _preferred(source: Source) -> tuple[Pin, ...]:
+def _preferred(source: Source, choice: Choice) -> tuple[Pin, ...]:
     """Return the versions that are kept where they fit: all of a complete listing, and a file's constraints."""
+    framework = choice.selection.release.framework
+    never = RELEASES[framework] | followers(framework)
     pins = {
         line.name: Pin(line.name, line.pin, ())
         for line in reversed(source.lines)
-        if line.pin and (source.complete or line.constraint) and not _never_preferred(line.name)
+        if line.pin and (source.complete or line.constraint) and line.name not in never and not is_cuda(line.name)
     }
     return tuple(pins[name] for name in sorted(pins))
-
-
-def _never_preferred(name: str) -> bool:
-    return name in TENSORFLOWS or name in FOLLOWERS or is_cuda(name)
 
 
 def _opencvs(source: Source) -> list[Problem]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
 SHOWN = 120
 """Characters of a line that are shown."""
@@ -43,6 +45,14 @@ class Line:
     def pin(self) -> str:
         """Return the exact version that it asks for, or ``""``."""
         return exact_version(self.requirement) if self.requirement else ""
+
+    def allows(self, version: str) -> bool:
+        """Tell whether it allows a release; of ``1.12.1+cu113`` the release counts, not who built it how."""
+        if self.requirement is None:
+            return False
+        pinned = released(self.pin) if self.pin else None
+        same = pinned is not None and pinned.local is not None and pinned.public == version
+        return same or self.requirement.specifier.contains(version, prereleases=True)
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,21 @@ def exact_version(requirement: Requirement) -> str:
         if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
             return specifier.version
     return ""
+
+
+def pivot(specifier: SpecifierSet) -> Version:
+    """Return the version that a specifier is about: a pin, else its lower bound, else its upper one."""
+    order = {"==": 0, "===": 0, "~=": 1, ">=": 2, ">": 2}
+    first = min(specifier, key=lambda one: (order.get(one.operator, 3), one.version), default=None)
+    return released(first.version.removesuffix(".*")) if first else Version("0")
+
+
+def released(text: str) -> Version:
+    """Return a version, and 0 for what is none."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return Version("0")
 
 
 def shown(text: str) -> str:

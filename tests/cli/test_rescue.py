@@ -124,7 +124,7 @@ def test_conda_environment_file(index: Index, template: Path) -> None:
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     written(
         f"name: x\ndependencies:\n  - python={minor}\n  - tensorflow=2.10\n  - libgcc-ng=9\n  - pandas=1.5\n  - pip:\n"
-        "    - imageai==3.0.3\n    - torch==2.0\n    - six\n",
+        "    - imageai\n    - torch==2.0\n    - six\n",
         "environment.yml",
     )
     found = data(tool("rescue", "environment.yml", "--json"))
@@ -134,8 +134,38 @@ def test_conda_environment_file(index: Index, template: Path) -> None:
     rows = {change["before"]: (change["action"], change["after"]) for change in changes}
     assert rows[f"Python {minor}"] == ("kept", f"Python {minor}")
     assert rows["pandas=1.5"] == ("kept", "pandas==1.5.3")
-    assert rows["imageai==3.0.3"] == ("changed", "imageai==2.1.6")
+    assert rows["imageai"] == ("kept", "imageai==2.1.6")
     assert rows["torch==2.0"] == rows["libgcc-ng=9"] == ("dropped", "")
+
+
+def test_condas_pytorch_becomes_imageai_3_that_works(index: Index, torch_template: Path) -> None:
+    written(
+        "name: x\nchannels: [pytorch, nvidia]\ndependencies:\n  - pytorch=2.1\n  - torchvision=0.15\n"
+        "  - pytorch-cuda=11.8\n  - numpy=2.0\n  - pandas=1.5\n  - pip:\n    - imageai==3.0.3\n",
+        "environment.yml",
+    )
+    answer = tool("rescue", "environment.yml", "--name", "clean", "--verify", "imports", "--json")
+    found = data(answer)
+    assert (found["template"], found["torch"], found["imageai"]) == ("tiny3", "1.12.1", "3.0.3")
+    changes = found["changes"]
+    assert isinstance(changes, list)
+    rows = {change["before"]: (change["action"], change["after"]) for change in changes}
+    assert rows["pytorch=2.1"] == ("changed", "torch==1.12.1")
+    assert rows["torchvision=0.15"] == ("changed", "torchvision==0.13.1")
+    assert rows["numpy=2.0"] == ("changed", "numpy==1.24.4")
+    assert rows["pytorch-cuda=11.8"] == ("dropped", "")
+    have = packages("clean")
+    assert (have["torch"], have["torchvision"], have["pandas"]) == ("1.12.1", "0.13.1", "1.5.3")
+    assert "tensorflow-cpu" not in have
+    ran = tool("run", "clean", "--", "python", "-c", "import torch, imageai.Detection, pandas")
+    assert ran.code == 0, ran.err
+
+
+def test_torch_can_be_asked_for(index: Index, torch_template: Path) -> None:
+    answer = tool("rescue", written("tensorflow==2.10.0\nimageai==3.0.3\n"), "--torch", "1.12")
+    assert answer.code == 0, answer.err
+    assert "PyTorch 1.12.1 + ImageAI 3.0.3" in answer.out
+    assert "note: PyTorch 1.12.1 is what ImageAI 3 runs on" in answer.out
 
 
 def test_a_broken_environment_is_read_and_not_touched(index: Index, template: Path, tmp_path: Path) -> None:

@@ -27,17 +27,15 @@ SDIST_ONLY = ("keras-resnet",)
 # Needed for real: building the sdist without isolation, and the helper environment of pip-tools.
 REAL = ("setuptools", "wheel", "pip==26.3", "pip-tools")
 
-_IMAGEAI = {
-    f"imageai/{name}/__init__.py": "import tensorflow\n"
-    for name in ("Classification", "Classification/Custom", "Detection", "Detection/Custom")
-}
-_IMAGEAI["imageai/__init__.py"] = ""
+_PACKAGES = ("Classification", "Classification/Custom", "Detection", "Detection/Custom")
 
 
 def modules_of(name: str, version: str) -> dict[str, str]:
     """Return what a distribution contains: an importable module of the right name."""
     if name == "imageai":
-        return _IMAGEAI
+        framework = "torch, torchvision" if version.startswith("3") else "tensorflow"
+        files = {f"imageai/{name}/__init__.py": f"import {framework}\n" for name in _PACKAGES}
+        return {"imageai/__init__.py": "", **files}
     module = {
         "opencv-python": "cv2",
         "tensorflow-cpu": "tensorflow",
@@ -91,11 +89,30 @@ def gpu_projects() -> list[Project]:
     return [*wheels, *shells]
 
 
+def torch_projects() -> list[Project]:
+    """Return what ImageAI 3 runs on, and what PyTorch 2 brings: real names, versions and requirements."""
+    cuda = ("nvidia-cublas-cu12==12.1.3.1", "nvidia-cudnn-cu12==8.9.2.26")
+    pairs = [
+        ("torch", "1.12.1", ("typing-extensions",)),
+        ("torch", "2.1.0", ("typing-extensions", "sympy", "triton==2.1.0", *cuda)),
+        ("torchvision", "0.13.1", ("typing-extensions", "numpy", "requests", "torch==1.12.1", "pillow>=5.3.0")),
+        ("torchvision", "0.15.2", ("numpy", "requests", "torch==2.0.1", "pillow>=5.3.0")),
+        ("torchaudio", "0.12.1", ("torch==1.12.1",)),
+        ("torchaudio", "2.1.0", ("torch==2.1.0",)),
+        ("tqdm", "4.67.1", ()),
+        ("sympy", "1.12", ("mpmath>=0.19",)),
+        ("mpmath", "1.3.0", ()),
+        ("triton", "2.1.0", ()),
+        *((pin.partition("==")[0], pin.partition("==")[2], ()) for pin in cuda),
+    ]
+    return [Project(name, version, requires, None, modules_of(name, version)) for name, version, requires in pairs]
+
+
 def write_catalogue(directory: Path, cache: Path) -> None:
     """Fill ``directory`` with the files of the index; real wheels are fetched once into ``cache``."""
     # Not on the real index: a release whose requirement clashes with a cap of the template.
     own = [Project("needs-new-numpy", "1.0", ("numpy>=1.26",), None, {"needs_new_numpy/__init__.py": ""})]
-    for project in [*projects(), *own, *gpu_projects()]:
+    for project in [*projects(), *own, *gpu_projects(), *torch_projects()]:
         (write_sdist if project.name in SDIST_ONLY else write_wheel)(directory, project)
     for file in real_wheels(cache):
         target = directory / file.name

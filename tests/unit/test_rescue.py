@@ -121,15 +121,98 @@ def test_the_python_that_is_asked_for(text: str, python: str | None, problems: l
     assert choice(text, "environment.yml", How(python="3.9")).python == "3.9"
 
 
-def test_imageai_3_and_an_imageai_without_a_version() -> None:
-    pinned = choice("tensorflow==2.10.0\nimageai==3.0.3\ntorch\n")
+def test_imageai_3_beside_tensorflow_and_an_imageai_without_a_version() -> None:
+    pinned = choice("tensorflow==2.10.0\nimageai==3.0.3\n")
     assert pinned.torch
     assert [(problem.requirement, problem.nearest) for problem in pinned.problems] == [
         ("imageai==3.0.3", "imageai==2.1.6")
     ]
-    bare = choice("tensorflow==2.10.0\nimageai\n")
+    assert "--torch 1.12" in pinned.problems[0].why
+    bare = choice("tensorflow==2.10.0\nimageai\ntorch\n")
+    assert (bare.selection.version, bare.torch) == ("2.10.0", True)
     assert "pip takes ImageAI 3" in bare.problems[0].why
     assert not choice("tensorflow==2.10.0\nimageai==2.1.6\ntorch\n").torch
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "imageai==3.0.3\n",
+        "imageai>=3\n",
+        "imageai==3.0.2\n",
+        "imageai\ntorch\n",
+        "imageai>=2\ntorchvision\n",
+        "imageai\npytorch\n",
+        "torch==2.1.0\ntorchvision==0.16.0\n",
+        "tensorflow==2.10.0\nimageai==3.0.3\ntorch\n",  # ImageAI 3 is what runs
+        "tensorflow-gpu==2.10.0\nimageai==3.0.3\ntorch\nnvidia-cudnn-cu11\n",
+    ],
+)
+def test_who_wants_imageai_3_gets_it(text: str) -> None:
+    found = choice(text)
+    assert (found.selection.template.name, found.selection.variant) == ("imageai3", "cpu")
+    assert str(found.selection.release) == "PyTorch 1.12.1"
+    assert not found.torch
+    assert bool(found.note) == ("tensorflow" in text)
+
+
+@pytest.mark.parametrize("text", ["imageai\n", "imageai==2.1.6\ntorch\n", "imageai<3\ntorch\n", "six\n"])
+def test_who_does_not_say_so_gets_what_create_takes(text: str) -> None:
+    assert choice(text).selection.template.name == "tf2.10"
+
+
+def test_an_installation_with_both_frameworks_ran_imageai_3_only_with_torchvision() -> None:
+    pins = "tensorflow==2.10.0\nastunparse==1.6.3\ngast==0.4.0\nopt-einsum==3.3.0\nimageai==3.0.3\ntorch==1.12.1\n"
+    assert choice(pins).selection.template.name == "tf2.10"
+    assert choice(f"{pins}torchvision==0.13.1\n").selection.template.name == "imageai3"
+
+
+@pytest.mark.parametrize(
+    ("text", "template", "nearest", "why"),
+    [
+        ("imageai==2.1.5\ntensorflow==1.15.2\n", "tf1.15", {"imageai==2.1.5 with releases of its own time"}, "today"),
+        ("imageai==2.1.5\n", "tf1.15", {"imageai==2.1.5 with releases of its own time"}, "declares neither"),
+        ("tensorflow\nimageai==2.1.5\n", "tf1.15", {"imageai==2.1.5 with releases of its own time"}, "bounds nothing"),
+        ("tensorflow==1.15.5\nimageai==2.1.5\nkeras==2.3.1\nh5py<3\nprotobuf<4\n", "tf1.15", set(), ""),
+        ("tensorflow==1.14.0\nimageai==2.1.0\n", "tf1.15", {"tensorflow==1.15.5", "imageai==2.1.5"}, "was measured"),
+        ("tensorflow>=1.4\nimageai==2.0.2\n", "tf1.15", {"imageai==2.1.5"}, "only 2.1.5 was measured"),
+        ("tensorflow==1.15.5\nimageai==2.1.6\n", "tf1.15", {"imageai==2.1.5"}, "written for TensorFlow 2"),
+        ("tensorflow==1.15.5\nimageai==3.0.3\n", "tf1.15", {"imageai==2.1.5"}, "runs on PyTorch"),
+        ("tensorflow==2.4.1\nimageai==2.1.5\n", "tf2.4", {"imageai==2.1.6"}, "convert_all_kernels_in_model"),
+        ("tensorflow-gpu==1.15.0\n", "tf1.15", {"tensorflow==1.15.0"}, "no gpu variant"),
+    ],
+)
+def test_old_imageais(text: str, template: str, nearest: set[str], why: str) -> None:
+    found = choice(text)
+    assert found.selection.template.name == template
+    assert {problem.nearest for problem in found.problems} == nearest
+    assert all(why in problem.why for problem in found.problems)
+
+
+def test_what_cannot_work_of_imageai_3() -> None:
+    found = choice("imageai==3.0.2\ntorch==2.1.0\ntorchvision==0.15.2\nopencv-python-headless\nscipy\ntqdm\n")
+    assert [(problem.place, problem.nearest) for problem in found.problems] == [
+        ("line 2", "torch==1.12.1"),
+        ("line 3", "torchvision==0.13.1"),
+        ("line 1", "imageai==3.0.3"),
+    ]
+    assert "that of 2.1.0 is 0.16" in found.problems[1].why
+    (lacking,) = choice("imageai\ntorch==1.12.1\ntorchvision==0.13.1\nopencv-python-headless\n").problems
+    assert lacking.why.endswith("scipy, tqdm.")
+    (built,) = choice("torch==1.12.1+cu113\ntorchvision==0.13.1+cu113\n").problems
+    assert "+cu113 are on download.pytorch.org only" in built.why
+
+
+def test_own_wishes_overrule_what_is_asked_for() -> None:
+    both = "tensorflow==2.10.0\nimageai==3.0.3\ntorch==2.1.0\n"
+    forced = choice(both, how=How(tensorflow="2.10"))
+    assert (forced.selection.template.name, forced.torch) == ("tf2.10", True)
+    assert choice("tensorflow==2.10.0\n", how=How(torch="1.12")).selection.template.name == "imageai3"
+    assert choice("tensorflow-gpu==2.10.0\n", how=How(template="imageai3")).selection.template.name == "imageai3"
+    assert choice(both, how=How(template="tf2.8")).selection.version == "2.8.4"
+    for how in (How(torch="2.1"), How(tensorflow="2.10", torch="1.12"), How(template="imageai3", variant="gpu")):
+        with pytest.raises(RequestError):
+            choice(both, how=how)
 
 
 def test_two_builds_of_tensorflow() -> None:
@@ -230,6 +313,60 @@ def test_what_clashes_gives_way_only_as_far_as_it_must(index: Index, template: P
     assert "the index has no no-such-thing" in reasons["no-such-thing==1.0"]
 
 
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_imageai_3_with_a_torch_that_is_not_its_own(index: Index, torch_template: Path, engine: str) -> None:
+    plan = rescued(
+        "imageai==3.0.3\ntorch==2.1.0\ntorchvision==0.15.2\nnumpy==2.0.2\ntorchaudio==2.1.0\n"
+        "nvidia-cublas-cu12==12.1.3.1\ntriton==2.1.0\npandas==1.5.3\n",
+        How(engine=engine),
+    )
+    assert plan.lock is not None, plan.unchecked
+    after = actions(plan)
+    assert after["torch"] == ("changed", "torch==1.12.1")
+    assert after["torchvision"] == ("changed", "torchvision==0.13.1")
+    assert after["imageai"] == ("kept", "imageai==3.0.3")
+    assert after["numpy"] == ("changed", "numpy==1.24.4")
+    assert after["torchaudio"] == ("changed", "torchaudio==0.12.1")
+    assert after["pandas"] == ("kept", "pandas==1.5.3")
+    assert after["nvidia-cublas-cu12"] == after["triton"] == ("dropped", "")
+    whys = {change.name: change.why for change in plan.changes}
+    assert whys["triton"] == "another PyTorch brought it; PyTorch 1.12.1 does not need it"
+    assert whys["torchvision"] == "PyTorch 1.12.1 decides its version"
+    reasons = {problem.requirement: problem.why for problem in plan.problems}
+    assert "Numpy is not available" in reasons["numpy==2.0.2"]  # the cap's own reason
+    assert "torchvision::nms" in reasons["torchvision==0.15.2"]
+    assert "--torch 1.12.1" in plan.create_command
+    assert after["tqdm"] == ("added", "tqdm==4.67.1")
+
+
+def test_a_torchvision_that_is_not_its_torchs(index: Index, torch_template: Path) -> None:
+    plan = rescued("imageai==3.0.3\ntorch\ntorchvision==0.15.2\n")
+    assert actions(plan)["torch"] == ("kept", "torch==1.12.1")
+    assert "compiled for one PyTorch" in {one.requirement: one.why for one in plan.problems}["torchvision==0.15.2"]
+
+
+def test_tensorflow_beside_imageai_3_is_a_package_like_any_other(index: Index, torch_template: Path) -> None:
+    plan = rescued("tensorflow-cpu==2.10.0\nimageai==3.0.3\ntorch\nkeras==2.4.3\n")
+    after = actions(plan)
+    assert after["tensorflow-cpu"] == ("kept", "tensorflow-cpu==2.10.0")
+    assert after["keras"] == ("changed", "keras==2.10.0")
+    assert after["torch"] == ("kept", "torch==1.12.1")
+    assert "For .h5 models: --tf 2.10" in plan.source.notes[0]
+
+
+def test_a_freeze_of_pytorch(index: Index, torch_template: Path) -> None:
+    plan = rescued(
+        "imageai==3.0.3\nmpmath==1.3.0\nnumpy==2.0.2\nnvidia-cublas-cu12==12.1.3.1\nnvidia-cudnn-cu12==8.9.2.26\n"
+        "opencv-python==4.7.0.72\npandas==1.5.3\nsympy==1.12\ntorch==2.1.0\ntorchvision==0.16.0\ntriton==2.1.0\n"
+    )
+    assert plan.source.kind == "freeze"
+    assert plan.request.extras == ("pandas==1.5.3", "sympy==1.12")
+    after = actions(plan)
+    assert after["nvidia-cudnn-cu12"] == after["triton"] == ("dropped", "")
+    assert after["opencv-python"] == ("kept", "opencv-python==4.7.0.72")
+    assert [problem.requirement for problem in plan.problems] == ["torch==2.1.0"]
+
+
 def test_lines_that_ask_for_nothing_are_told(index: Index, template: Path) -> None:
     plan = rescued(
         "tensorflow==2.10.0\n-e .\nwhat is this?\nopencv-python-headless\nopencv-python\npkg-resources==0.0.0\n"
@@ -304,6 +441,25 @@ def test_a_broken_environment(index: Index, template: Path, tmp_path: Path, engi
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_a_broken_environment_of_imageai_3(index: Index, torch_template: Path, tmp_path: Path, engine: str) -> None:
+    root = tmp_path / "old"
+    install(
+        site_of(root), Project("imageai", "3.0.3"), Project("numpy", "2.0.2"), Project("pandas", "1.5.3", ("numpy",)),
+        Project("torch", "1.12.1", ("typing-extensions",)), Project("torchvision", "0.15.2", ("torch==2.0.1",)),
+        Project("typing-extensions", "4.16.0"), Project("nvidia-cublas-cu12", "12.1.3.1"),
+    )  # fmt: skip
+    plan = plan_rescue(root, home(), Silent(), How(engine=engine))
+    assert str(plan.selection.release) == "PyTorch 1.12.1"
+    assert plan.request.extras == ("pandas==1.5.3",)
+    after = actions(plan)
+    assert after["torch"] == ("kept", "torch==1.12.1")
+    assert after["torchvision"] == ("changed", "torchvision==0.13.1")
+    assert after["numpy"] == ("changed", "numpy==1.24.4")
+    assert after["nvidia-cublas-cu12"] == ("dropped", "")
+    assert [problem.requirement for problem in plan.problems] == ["torchvision==0.15.2"]
+
+
 def test_what_a_global_python_has(index: Index, template: Path, tmp_path: Path) -> None:
     install(tmp_path, *BROKEN)
     plan = plan_rescue_of(distributions_in(tmp_path), "/usr/bin/python3", "3.13", home(), Silent(), How(engine="uv"))
@@ -327,6 +483,16 @@ def test_without_an_index_the_plan_says_that_it_was_not_checked(index: Index, te
     assert [problem.place for problem in plan.problems] == ["line 2"]
     assert actions(plan)["tensorflow"] == ("changed", "tensorflow-cpu==2.10.0")
     assert actions(plan)["opencv-python"] == ("kept", "opencv-python==4.7.0")
+
+
+def test_without_an_index_the_pair_of_torch_is_known_all_the_same(index: Index, torch_template: Path) -> None:
+    index.faults["."] = "500"
+    plan = rescued("imageai==3.0.3\ntorch==2.1.0\ntorchvision==0.15.2\nnumpy==2.0.2\n")
+    assert plan.unchecked
+    after = actions(plan)
+    assert after["torch"] == ("changed", "torch==1.12.1")
+    assert after["torchvision"] == ("changed", "torchvision==0.13.1")
+    assert after["numpy"][0] == "changed"
 
 
 def test_without_a_python_too(index: Index, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ _FEW = 40  # rows; of a longer listing those that stay are only counted
 @click.option("--name", metavar="NAME", help="Create the clean environment under this name.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the clean set as a lock.")
 @click.option("--tf", "--tensorflow", "tensorflow", metavar="VERSION", help="Take this TensorFlow instead.")
+@click.option("--torch", metavar="VERSION", help="Take this PyTorch, and ImageAI 3, instead.")
 @click.option("--template", metavar="NAME|FILE", help="Take this template instead.")
 @click.option("--cpu/--gpu", "cpu", default=None, help="For the processor or for CUDA; default: as FILE asks for.")
 @click.option("--python", metavar="VERSION|PATH", help="The Python to use; default: as FILE asks for, if it works.")
@@ -57,6 +58,7 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
         engine=options["engine"],
         download=not options["no_download"],
         verify=options["verify"],
+        torch=options["torch"],
     )
     if name is not None:
         check_name(name, session.home)
