@@ -62,13 +62,15 @@ BREAKERS = (
         "imageai-3-tensorflow", "imageai", ">=3",
         "pip takes the newest ImageAI, and ImageAI 3 runs on PyTorch: it never imports TensorFlow, and refuses .h5 "
         "models ('ImageAI now uses PyTorch as backed'). The last ImageAI for TensorFlow is 2.1.6. Without PyTorch: "
-        "RuntimeError: Dependency error!!! PyTorch and TorchVision are not installed.",
+        "RuntimeError: Dependency error!!! PyTorch and TorchVision are not installed. To stay with ImageAI 3: "
+        "imageai-env create myproj --imageai 3.",
         tensorflow=_ANY, without="torch", link="https://github.com/OlafenwaMoses/FireNET/issues/16",
     ),
     _Breaker(
         "imageai-3-tensorflow", "imageai", ">=3",
         "ImageAI 3 runs on PyTorch and does not use TensorFlow, and refuses .h5 models ('ImageAI now uses PyTorch as "
-        "backed'). For TensorFlow, ImageAI 2.1.6 is the last one; without .h5 models, nothing here needs TensorFlow.",
+        "backed'). Without .h5 models, ImageAI needs no TensorFlow here; with them, ImageAI 2.1.6 is the last one: "
+        "imageai-env create myproj --tf 2.10.",
         tensorflow=_ANY, beside=("torch", _ANY), severity="warning",
         link="https://github.com/OlafenwaMoses/FireNET/issues/16",
     ),
@@ -100,7 +102,8 @@ BREAKERS = (
     _Breaker(
         "imageai-too-old", "imageai", "<2.1.6",
         "Its training does not import with TensorFlow 2.1 and newer: ImportError: cannot import name "
-        "'convert_all_kernels_in_model' from 'tensorflow.python.keras.utils'.",
+        "'convert_all_kernels_in_model' from 'tensorflow.python.keras.utils'. ImageAI 2.1.6 is the one for TensorFlow "
+        "2; for TensorFlow 1 there is 1.15 with ImageAI 2.1.5: imageai-env create myproj --tf 1.15.",
         tensorflow=">=2.1", link=f"{_IMAGEAI}/494",
     ),
     # numpy

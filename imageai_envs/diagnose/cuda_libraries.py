@@ -227,7 +227,7 @@ def _bring(subject: Subject, needs: CudaNeeds) -> str:
     """Return the command that brings libraries: into the environment where they are found, else into one of ours."""
     if needs.finder == "rpath" and subject.kind != "global" and not subject.environment:
         return remedy.install(subject, *needs.wheels)
-    return f"{remedy.fresh(subject)} --gpu"
+    return remedy.fresh(subject, gpu=True)
 
 
 def _libdevice(

@@ -18,6 +18,7 @@ from imageai_envs.diagnose import (
     pairs,
     requirements,
     shadowing,
+    standard_library,
     venv_misuse,
 )
 from imageai_envs.finding import Finding
@@ -39,6 +40,7 @@ INSPECTIONS: tuple[Inspection, ...] = (
     breakers.inspect,
     pairs.inspect,
     requirements.inspect,
+    standard_library.inspect,
     global_installation.inspect,
     gpu.inspect,
     machine.inspect,
@@ -53,7 +55,7 @@ _ORDER = (
     "imageai-3-tensorflow", "overlap", "duplicate", "file-missing", "file-altered", "other-python", "conda-and-pip",
     "missing", "other-version",
     "module-without-distribution", "imageai-tensorflow-1", "imageai-too-old", "tensorflow-missing", "torch-missing",
-    "tensorflow-keras-3", "numpy-2", "protobuf-4", "keras-3", "keras-mismatch", "keras-nightly",
+    "tkinter-missing", "tensorflow-keras-3", "numpy-2", "protobuf-4", "keras-3", "keras-mismatch", "keras-nightly",
     "torchvision-mismatch", "torchvision-build", "numpy-2-torch", "numpy-2-matplotlib", "matplotlib-3.6",
     "h5py-3", "tensorflow-optimizers", "numpy-1.24", "missing-requirement", "unmet-requirement",
     "global-installation", "pip-in-conda", "conda-over-venv",

@@ -51,7 +51,7 @@ def inspect(subject: Subject, sources: nvidia.Sources | None = None, toolkits: P
     if needs:
         where = places(subject, tensorflow, needs, libraries=sources.libraries, toolkits=toolkits)
         if driver is not None and answers:
-            findings += _devices(driver, tensorflow.version, needs, remedy.fresh(subject))
+            findings += _devices(driver, tensorflow.version, needs, remedy.fresh(subject, gpu=True))
         findings += inspect_libraries(subject, tensorflow, needs, where, driver=answers)
     if answers:
         findings += _hidden(subject)
@@ -183,7 +183,7 @@ def _never(subject: Subject, tensorflow: Distribution) -> Finding:
         tensorflow.name,
         f"a GPU of NVIDIA is here, and {tensorflow.name} {tensorflow.version} never uses one",
         "It is built for the CPU.",
-        f"{remedy.fresh(subject)} --gpu",
+        remedy.fresh(subject, gpu=True),
         link="https://www.tensorflow.org/install/pip",
     )
 

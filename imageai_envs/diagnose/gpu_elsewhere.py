@@ -42,7 +42,7 @@ def _windows(subject: Subject, tensorflow: Distribution) -> list[Finding]:
                 tensorflow.name,
                 f"{tensorflow.name} {tensorflow.version} never uses a GPU on Windows",
                 "2.10 was the last TensorFlow with CUDA for Windows itself.",
-                f"wsl --install   (then, in Linux: {remedy.fresh(subject)} --gpu)",
+                f"wsl --install   (then, in Linux: {remedy.fresh(subject, gpu=True)})",
                 link="https://www.tensorflow.org/install/pip",
             )
         ]

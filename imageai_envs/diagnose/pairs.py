@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
@@ -104,12 +105,19 @@ def _torchvision(subject: Subject) -> list[Finding]:
                 "torchvision is compiled for one torch. import torchvision fails (RuntimeError: operator "
                 "torchvision::nms does not exist), and ImageAI 3 says: Dependency error!!! PyTorch and TorchVision "
                 "are not installed.",
-                remedy.install(subject, f"torchvision=={wanted[0]}.{wanted[1]}.*"),
+                remedy.install(subject, *_origin(torch.version), f"torchvision=={wanted[0]}.{wanted[1]}.*"),
                 "torchvision",
                 link="https://github.com/pytorch/vision#installation",
             )
         ]  # fmt: skip
     return _flavours(subject, both, torch.version, vision.version)
+
+
+def _origin(torch: str) -> tuple[str, ...]:
+    """Return where PyTorch's builds such as ``+cpu`` are: the index's torchvision would replace torch by its own."""
+    local = getattr(release(torch), "local", None)
+    known = bool(local) and re.fullmatch(r"cpu|cu\d+", str(local))
+    return ("--index-url", f"https://download.pytorch.org/whl/{local}", f"torch=={torch}") if known else ()
 
 
 def _flavours(subject: Subject, both: str, torch: str, vision: str) -> list[Finding]:
@@ -161,18 +169,33 @@ def _backend(subject: Subject) -> list[Finding]:
                 "torch-missing", "error", missing[0],
                 f"{words} {' and no '.join(missing)}",
                 "ImageAI 3 runs on PyTorch, and its metadata declares nothing, so pip does not bring it: RuntimeError: "
-                "Dependency error!!! PyTorch and TorchVision are not installed. For TensorFlow, take ImageAI 2.1.6.",
-                remedy.install(subject, *missing),
+                "Dependency error!!! PyTorch and TorchVision are not installed. For TensorFlow and .h5 models, take "
+                "ImageAI 2.1.6: imageai-env create myproj --tf 2.10.",
+                _with_torch(subject),
                 missing[0],
             )
         ]  # fmt: skip
     return []
 
 
+def _with_torch(subject: Subject) -> str:
+    """Return how PyTorch comes here: the pair that was measured where it has wheels, the torchvision of a torch."""
+    facts, torch = subject.facts, _minor(subject.winners.get("torch"))
+    vision = torchvision_for(torch) if torch else None
+    if vision:
+        found = subject.winners["torch"].version
+        return remedy.install(subject, *_origin(found), f"torchvision=={vision[0]}.{vision[1]}.*")
+    if facts is None or not (3, 7) <= facts.version[:2] <= (3, 10):
+        return remedy.fresh(subject) if subject.environment is None else remedy.install(subject)
+    return remedy.install(subject, "torch==1.12.1", "torchvision==0.13.1", "numpy<2")
+
+
 def _with_tensorflow(subject: Subject) -> str:
     """Return how TensorFlow comes here: no TensorFlow for ImageAI 2 has wheels for every Python."""
     facts = subject.facts
     if subject.environment or subject.kind == "global" or not facts or not (3, 7) <= facts.version[:2] <= (3, 10):
+        return remedy.fresh(subject)
+    if subject.has("imageai", "<2.1.6"):  # TensorFlow 1, keras and more of its time
         return remedy.fresh(subject)
     return remedy.install(subject, "tensorflow-cpu==2.10.1", "numpy<1.24", "matplotlib<3.6")
 
@@ -208,10 +231,16 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
     used = subject.tensorflow is not None or subject.has("imageai", "<3")
     if facts.implementation != "CPython" or facts.bits != 64:
         what = f"{facts.implementation} {facts.minor}, {facts.bits} bits"
-        cause = "TensorFlow has wheels for 64-bit CPython only: pip answers 'No matching distribution found'."
+        cause = "Wheels of TensorFlow and PyTorch are for 64-bit CPython: pip answers 'No matching distribution found'."
     elif facts.version[:2] < (3, 7):
         what = f"Python {facts.minor}"
         cause = "It is older than what ImageAI and today's packaging tools work with; no template serves it."
+    elif subject.has("imageai", ">=3") and not subject.tensorflow:
+        what = f"Python {facts.minor}"
+        cause = (
+            "PyTorch 1.12, with which ImageAI 3 was measured, has no wheels for Python 3.11 and newer; newer ones were "
+            "not measured. create finds or fetches a Python that fits."
+        )
     else:
         what = f"Python {facts.minor}"
         cause = (

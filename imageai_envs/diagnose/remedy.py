@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from imageai_envs.diagnose.subject import release
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from imageai_envs.diagnose.subject import Subject
 
 # TensorFlow minors with a template (templates/tf*.toml; a test holds this to them). Reading the templates for one
@@ -16,22 +18,37 @@ MINORS = ("1.15", *(f"2.{minor}" for minor in range(4, 16)))
 _USUAL = "2.10"  # where nothing says which
 
 
-def fresh(subject: Subject) -> str:
-    """Return the command that makes a clean environment with the TensorFlow that was found, or the nearest one.
+def fresh(subject: Subject, *, gpu: bool = False) -> str:
+    """Return the command that makes a clean environment for what was found: ``rescue`` chooses alike.
 
-    Without TensorFlow, ImageAI 3 that has its PyTorch is what is wanted; without PyTorch too, nobody knows.
+    The TensorFlow that is there, or the nearest one; ImageAI 3 without a TensorFlow, or with all of PyTorch beside
+    one, and PyTorch alone: ImageAI 3; an old ImageAI alone: the TensorFlow that it was written for.
+
+    Args:
+        subject: what was looked at.
+        gpu: for CUDA, which the templates of TensorFlow 1 and PyTorch have no variant for.
     """
     found = release(subject.tensorflow.version) if subject.tensorflow else None
+    if gpu:
+        return f"imageai-env create myproj --tf {_near(found) if found and found.major >= 2 else _USUAL} --gpu"
+    torch = [name for name in ("torch", "torchvision") if subject.has(name)]
+    if subject.has("imageai", ">=3"):
+        newer = found is None or len(torch) > 1
+    else:
+        newer = found is None and bool(torch) and not subject.has("imageai")
+    if newer:
+        return "imageai-env create myproj --imageai 3"
     if found is None:
-        imageai = release(subject.version("imageai") or "")
-        if imageai is not None and imageai.major >= 3 and subject.has("torch"):
-            return "imageai-env create myproj --imageai 3"
-        return f"imageai-env create myproj --tf {_USUAL}"
+        return f"imageai-env create myproj --tf {MINORS[0] if subject.has('imageai', '<2.1.6') else _USUAL}"
+    return f"imageai-env create myproj --tf {_near(found)}"
+
+
+def _near(found: Version) -> str:
+    """Return the TensorFlow minor with a template that is nearest to one that was found."""
     minor = f"{found.major}.{found.minor}"
     oldest_of_2 = MINORS[1]
     older = MINORS[0] if found.major < 2 else oldest_of_2
-    nearest = minor if minor in MINORS else MINORS[-1] if (found.major, found.minor) > (2, 4) else older
-    return f"imageai-env create myproj --tf {nearest}"
+    return minor if minor in MINORS else MINORS[-1] if (found.major, found.minor) > (2, 4) else older
 
 
 def install(subject: Subject, *requirements: str) -> str:

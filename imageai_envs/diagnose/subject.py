@@ -47,6 +47,7 @@ class Facts:
         bits: 32 or 64.
         libc: name and version, ``("glibc", "2.36")``; empty strings when unknown.
         modules: top-level module to the file that importing it would load, None for none.
+        no_tkinter: why it cannot import tkinter; empty when it can.
     """
 
     version: tuple[int, int, int]
@@ -63,6 +64,7 @@ class Facts:
     bits: int
     libc: tuple[str, str]
     modules: Mapping[str, str | None]
+    no_tkinter: str = ""
 
     @property
     def in_venv(self) -> bool:
@@ -98,6 +100,7 @@ class Facts:
                 bits=int(value["bits"]),
                 libc=(str(value["libc"][0]), str(value["libc"][1])),
                 modules=dict(value["modules"]),
+                no_tkinter=str(value["no_tkinter"]),
             )
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError("not the answer of an interpreter") from error

@@ -1,6 +1,7 @@
 """What an interpreter says of itself as its user would start it. Runs under Python 2.7 and 3.x.
 
-Nothing is imported that is not in the standard library; where a module would come from is asked, not tried.
+Nothing is imported that is not in the standard library; where a module would come from is asked, not tried. Only
+_tkinter is tried: many Pythons have the file and not the libraries of the system that it needs.
 """
 
 import json
@@ -38,6 +39,15 @@ def location(name):
         return None
 
 
+def without_tkinter():
+    """Return why tkinter cannot be imported, empty when it can."""
+    try:
+        import _tkinter  # noqa: F401
+    except Exception as error:
+        return str(error)
+    return ""
+
+
 def main():
     """Print one line of JSON. Who started us has taken the working directory from the path (`-c` puts it there)."""
     try:
@@ -58,6 +68,7 @@ def main():
         "machine": platform.machine(),
         "bits": struct.calcsize("P") * 8,
         "libc": list(platform.libc_ver()),
+        "no_tkinter": without_tkinter(),
         "modules": {name: location(name) for name in MODULES},
     }))  # fmt: skip
 

@@ -23,6 +23,7 @@ from imageai_envs.diagnose import (
     remedy,
     requirements,
     shadowing,
+    standard_library,
 )
 from imageai_envs.diagnose import (
     subject as subjects,
@@ -30,7 +31,9 @@ from imageai_envs.diagnose import (
 from imageai_envs.diagnose.subject import Subject, look_at
 from imageai_envs.distributions import distributions_in
 from imageai_envs.finding import Finding
-from imageai_envs.paths import shipped_templates
+from imageai_envs.paths import home, shipped_templates
+from imageai_envs.rescue.choosing import How, choose_template
+from imageai_envs.rescue.installed import read_distributions
 from imageai_envs.template import load_template
 from tests.support.installed import REAL, install, make_venv, site_of
 
@@ -107,7 +110,10 @@ SHARED = "scipy==1.15.3 pillow==12.3.0 matplotlib==3.5.3 keras-resnet==0.2.0 ope
 def test_measured_sets_are_healthy(env: Path, site: Path, pins: str) -> None:
     shared = SHARED if "imageai==2" in pins else SHARED.replace("matplotlib==3.5.3", "matplotlib==3.10.9")
     fill(site, *pins.split(), *shared.split())
-    diagnosis = doctor.diagnose(see(env))
+    subject = see(env)
+    assert subject.facts is not None
+    subject = replace(subject, facts=replace(subject.facts, no_tkinter=""))  # whatever this Python has
+    diagnosis = doctor.diagnose(subject)
     assert ids([*diagnosis.errors]) == []
     unexpected = {finding.id for finding in diagnosis.findings} - {"python-unsupported", "no-pip", "kernel-elsewhere"}
     assert not unexpected & {row.id for row in breakers.BREAKERS}
@@ -170,8 +176,54 @@ def test_known_breakers(env: Path, site: Path, pins: str, expected: list[str]) -
     for finding in found:
         assert finding.cause.endswith((".", ")"))
         assert finding.subject in subject.winners or finding.id.endswith("-missing")
-        assert finding.fix.startswith(("imageai-env create myproj --tf 2.", f"uv pip install --python {env}/bin/python",
+        assert finding.fix.startswith(("imageai-env create myproj --", f"uv pip install --python {env}/bin/python",
                                        f"uv pip uninstall --python {env}/bin/python"))  # fmt: skip
+
+
+FRESH = {
+    "1.15": ("tensorflow==1.15.5 imageai==2.1.5", "--tf 1.15"),
+    "1.13": ("tensorflow-gpu==1.13.1", "--tf 1.15"),
+    "2.1.5 alone": ("imageai==2.1.5 numpy==1.18.5", "--tf 1.15"),
+    "2.3": ("tensorflow==2.3.0 imageai==2.1.6", "--tf 2.4"),
+    "2.8": ("tensorflow==2.8.4", "--tf 2.8"),
+    "2.21": ("tensorflow==2.21.0", "--tf 2.15"),
+    "2.1.6 alone": ("imageai==2.1.6", "--tf 2.10"),
+    "nothing": ("", "--tf 2.10"),
+    "imageai 3": ("imageai==3.0.3", "--imageai 3"),
+    "imageai 3 and torch": ("imageai==3.0.3 torch==2.1.0 torchvision==0.16.0", "--imageai 3"),
+    "the copied recipe": ("imageai==3.0.3 tensorflow==2.10.0", "--tf 2.10"),
+    "the copied recipe and torch alone": ("imageai==3.0.3 tensorflow==2.10.0 torch==2.1.0", "--tf 2.10"),
+    "all of both": ("imageai==3.0.3 tensorflow==2.10.0 torch==2.1.0 torchvision==0.16.0", "--imageai 3"),
+    "torch without imageai": ("torch==2.1.0 torchvision==0.16.0", "--imageai 3"),
+}
+
+
+@pytest.mark.parametrize(("pins", "words"), FRESH.values(), ids=FRESH)
+def test_the_clean_environment_is_that_of_what_is_installed(env: Path, site: Path, pins: str, words: str) -> None:
+    fill(site, *pins.split())
+    subject = see(env)
+    assert remedy.fresh(subject) == f"imageai-env create myproj {words}"
+
+
+@pytest.mark.parametrize(
+    ("pins", "words"),
+    [("tensorflow==1.15.5", "--tf 2.10"), ("torch==2.1.0", "--tf 2.10"), ("tensorflow==2.6.5", "--tf 2.6")],
+)
+def test_a_clean_environment_for_a_gpu_has_a_template_that_uses_one(
+    env: Path, site: Path, pins: str, words: str
+) -> None:
+    fill(site, pins)
+    assert remedy.fresh(see(env), gpu=True) == f"imageai-env create myproj {words} --gpu"
+
+
+@pytest.mark.parametrize("pins", [pins for pins, _ in FRESH.values() if pins])
+def test_rescue_chooses_what_the_findings_recommend(env: Path, site: Path, pins: str) -> None:
+    fill(site, *pins.split())
+    subject = see(env)
+    source = read_distributions(subject.winners.values(), "x")
+    template = choose_template(source, How(), home()).selection.template
+    wanted = remedy.fresh(subject).rpartition(" ")[2]
+    assert template.name == ("imageai3" if wanted == "3" else f"tf{wanted}")
 
 
 def test_every_breaker_is_tried() -> None:
@@ -692,6 +744,76 @@ def test_pythons_of_the_past(minor: str, tmp_path: Path) -> None:
     assert not diagnosis.errors
 
 
+def test_torch_is_brought_as_it_was_measured_and_its_torchvision_with_it(env: Path, site: Path) -> None:
+    fill(site, "imageai==3.0.3", "tqdm==4.67.1")
+    subject = see(env)
+    assert subject.facts is not None
+    old = replace(subject, facts=replace(subject.facts, version=(3, 10, 1)))
+    new = replace(subject, facts=replace(subject.facts, version=(3, 12, 1)))
+    bare, newer = (next(f for f in pairs.inspect(one) if f.id == "torch-missing") for one in (old, new))
+    assert bare.fix.endswith("torch==1.12.1 torchvision==0.13.1 'numpy<2'")
+    assert newer.fix == "imageai-env create myproj --imageai 3"
+    fill(site, "torch==2.1.0+cpu")
+    half = next(f for f in pairs.inspect(see(env)) if f.id == "torch-missing")
+    assert half.fix.endswith("--index-url https://download.pytorch.org/whl/cpu torch==2.1.0+cpu 'torchvision==0.16.*'")
+    fill(site, "torchvision==0.15.2+cpu")
+    wrong = next(f for f in pairs.inspect(see(env)) if f.id == "torchvision-mismatch")
+    assert wrong.fix == half.fix
+
+
+def test_an_old_imageai_alone_is_not_given_a_new_tensorflow(env: Path, site: Path) -> None:
+    fill(site, "imageai==2.1.5", "numpy==1.18.5")
+    subject = see(env)
+    assert subject.facts is not None
+    subject = replace(subject, facts=replace(subject.facts, version=(3, 7, 1)))
+    assert one(pairs.inspect(subject)).fix == "imageai-env create myproj --tf 1.15"
+
+
+@pytest.mark.parametrize(
+    ("reason", "base", "platform", "fix"),
+    [
+        ("No module named '_tkinter'", "/usr", "linux", "apt install python3.10-tk   ("),
+        ("No module named '_tkinter'", "/home/me/.pyenv/versions/3.10.13", "linux", "imageai-env create myproj --imag"),
+        (
+            "libtk8.6.so: cannot open shared object file: No such file",
+            "/usr/local",
+            "linux",
+            "apt install libtk8.6   (",
+        ),
+        ("No module named '_tkinter'", "/opt/homebrew", "darwin", "brew install python-tk@3.10   ("),
+    ],
+)
+def test_imageai_3_needs_tkinter(env: Path, site: Path, reason: str, base: str, platform: str, fix: str) -> None:
+    fill(site, "imageai==3.0.3", "torch==1.12.1", "torchvision==0.13.1")
+    subject = see(env)
+    assert subject.facts is not None
+    facts = replace(subject.facts, version=(3, 10, 1), base_prefix=Path(base), sys_platform=platform, no_tkinter=reason)
+    finding = one(standard_library.inspect(replace(subject, facts=facts)))
+    assert (finding.severity, finding.id) == ("error", "tkinter-missing")
+    assert reason in finding.evidence
+    assert finding.fix.startswith(fix)
+    assert "imageai-env create myproj --imageai 3" in finding.fix
+    assert not standard_library.inspect(replace(subject, facts=replace(facts, no_tkinter="")))
+
+
+def test_who_does_not_import_tkinter_may_lack_it(env: Path, site: Path) -> None:
+    fill(site, "imageai==2.1.6", "tensorflow==2.10.1")
+    subject = see(env)
+    assert subject.facts is not None
+    assert not standard_library.inspect(replace(subject, facts=replace(subject.facts, no_tkinter="gone")))
+
+
+def test_a_python_says_whether_tkinter_can_be_imported(env: Path, tmp_path: Path) -> None:
+    (tmp_path / "_tkinter.py").write_text("raise ImportError('libtk8.6.so: cannot open shared object file')\n")
+    subject = see(env, PYTHONPATH=str(tmp_path))
+    assert subject.facts is not None
+    assert subject.facts.no_tkinter == "libtk8.6.so: cannot open shared object file"
+    (tmp_path / "_tkinter.py").write_text("")
+    subject = see(env, PYTHONPATH=str(tmp_path))
+    assert subject.facts is not None
+    assert subject.facts.no_tkinter == ""
+
+
 def test_a_python_that_no_template_serves(env: Path) -> None:
     subject = see(env)
     assert subject.facts is not None
@@ -701,3 +823,9 @@ def test_a_python_that_no_template_serves(env: Path) -> None:
     assert served == []
     assert ids(newer) == ids(pypy) == [("note", "python-unsupported")]
     assert "64-bit CPython" in pypy[0].cause
+    fill(site_of(env), "imageai==3.0.3", "torch==2.13.0", "torchvision==0.28.0")
+    torch = see(env)
+    assert torch.facts is not None
+    with_torch = one(pairs.inspect(replace(torch, facts=replace(torch.facts, version=(3, 13, 0)))))
+    assert "PyTorch 1.12" in with_torch.cause
+    assert with_torch.fix == "imageai-env create myproj --imageai 3"
