@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -42,6 +43,31 @@ def test_real_errors(path: Path) -> None:
 
 def test_enough_real_errors() -> None:
     assert len(CAPTURED) >= 30
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("RuntimeError: operator torchvision::nms does not exist", "--imageai 3"),
+        ("RuntimeError: Dependency error!!! PyTorch and TorchVision are not installed.", "--imageai 3"),
+        ("RuntimeError: Numpy is not available", "--imageai 3"),
+        ("ModuleNotFoundError: No module named 'torch'", "--imageai 3"),
+        ("_pickle.UnpicklingError: Weights only load failed. This file can still be loaded", "--imageai 3"),
+        ("    from tkinter import Image\nModuleNotFoundError: No module named 'tkinter'", "--imageai 3"),
+        (
+            "imageai/Detection/__init__.py\nImportError: libtk8.6.so: cannot open shared object file: No such file",
+            "--imageai 3",
+        ),
+        ("RuntimeError: You are trying to use a Tensorflow model with ImageAI. ImageAI now uses PyTorch", "--tf 2.10"),
+        ("ERROR: No matching distribution found for tensorflow==1.14.0", "--tf 1.15"),
+        ("ERROR: No matching distribution found for tensorflow-gpu<2,>=1.13", "--tf 2.10"),  # any of several
+        ("AttributeError: module 'tensorflow._api.v1.compat.v2' has no attribute '__internal__'", "--tf 1.15"),
+        ("AttributeError: module 'tensorflow' has no attribute 'placeholder'", "--tf 1.15"),
+    ],
+)
+def test_what_mends_it_is_the_template_that_was_meant(text: str, words: str) -> None:
+    (found,) = explain(f"{text}\n")
+    assert re.match(rf"imageai-env create myproj {re.escape(words)}( |$)", found.rule.fix[0]), found.rule.fix
 
 
 def test_the_evidence_is_the_line(tmp_path: Path) -> None:
