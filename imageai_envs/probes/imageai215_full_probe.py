@@ -1,6 +1,6 @@
 """Prove what of ImageAI works here. Usage: imageai215_full_probe.py DIRECTORY [--only STAGE,STAGE] [--threads N].
 
-For ImageAI 2.1.5 and 2.1.0 with TensorFlow 1.15. ImageAI hides errors behind bare ``except:`` and returns empty
+For ImageAI 2.1.5 with TensorFlow 1.15. ImageAI hides errors behind bare ``except:`` and returns empty
 answers, so each stage compares ImageAI's *result* with what the network itself answers.
 """
 
