@@ -40,8 +40,9 @@ def _distribution(view: View, item: Distribution) -> list[Finding]:
     missing, altered = [], []
     links = {f"tensorflow/{name}" for name in view.additions.links}  # looked at as links, see checks.additions
     for row in csv.reader(text.splitlines()):
-        if len(row) < 2 or "__pycache__" in row[0] or row[0] in links:
-            continue  # PEP 376: path, hash, size; compiled files come and go
+        # PEP 376: path, hash, size. Compiled files come and go; virtualenv lists those of its pip without __pycache__.
+        if len(row) < 2 or row[0].endswith((".pyc", "__pycache__")) or row[0] in links:
+            continue
         expected = view.additions.misrecorded.get(row[0], row[1])
         state = _state(item.path.parent, row[0], expected)
         if state == "missing":

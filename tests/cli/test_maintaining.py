@@ -296,19 +296,22 @@ def test_gc(root: Path) -> None:
     assert findings() == {}
 
 
-def test_a_wheel_that_is_wrong_about_its_own_metadata(index: Index, template: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_a_wheel_that_is_wrong_about_its_own_metadata(
+    index: Index, template: Path, tmp_path: Path, engine: str
+) -> None:
     """PyTorch's RECORDs have the hash of another METADATA; that is no damage, and what happens to it later is."""
     (tmp_path / "own").mkdir()
     write_wheel(tmp_path / "own", Project("repack", "1.0", modules={"repack.py": ""}, repacked=True))
-    links = {"UV_FIND_LINKS": str(tmp_path / "own")}
-    made = tool("create", "x", *MADE, "--with", "repack", **links)
+    links = {"UV_FIND_LINKS": str(tmp_path / "own"), "PIP_FIND_LINKS": str(tmp_path / "own")}
+    made = tool("create", "x", *MADE, "--with", "repack", "--engine", engine, **links)
     assert made.code == 0, made.err
     assert findings() == {}
     metadata = site(envs() / "x") / "repack-1.0.dist-info" / "METADATA"
     text = metadata.read_text(encoding="utf-8")
     replace_file(metadata, text + "by hand\n")
     assert findings() == {"file-altered": "altered: repack-1.0.dist-info/METADATA"}
-    mended = tool("repair", "x", **links)
+    mended = tool("repair", "x", "--engine", engine, **links)
     assert mended.code == 0, mended.err
     assert metadata.read_text(encoding="utf-8") == text
     assert findings() == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.installed_files import differences, files_of
 from tests.support.tool import REPOSITORY, tool
 
 pytestmark = pytest.mark.real
@@ -46,7 +47,7 @@ def test_tensorflow_2_10_with_uv() -> None:
     assert str(environment["engine"]).startswith("uv ")
 
 
-def test_tensorflow_2_4_with_pip_where_there_is_no_uv(tmp_path: Path) -> None:
+def test_tensorflow_2_4_with_pip_where_there_is_no_uv_and_with_uv_the_same_files(tmp_path: Path) -> None:
     """The pip engine, on a Python that current virtualenv does not serve, from an installation without uv."""
     venv = tmp_path / "tool"
     subprocess.run([sys.executable, "-m", "virtualenv", "-q", venv], check=True)
@@ -66,6 +67,15 @@ def test_tensorflow_2_4_with_pip_where_there_is_no_uv(tmp_path: Path) -> None:
     environment = tool("show", "old", "--json").json()["data"]["state"]
     assert environment["engine"].startswith("pip-tools ")
     assert environment["creator"] == "venv"
+
+    # The same verified lock by the other engine: the same files.
+    other = tool("create", "other", "--tf", "2.4", "--engine", "uv", "--verify", "none", "--json")
+    assert other.code == 0, other.err
+    by_uv = other.json()["data"]["environment"]
+    assert (by_uv["target"], by_uv["lock"]) == (environment["target"], environment["lock"])
+    roots = [Path(tool("show", name, "--json").json()["data"]["root"]) for name in ("old", "other")]
+    assert len(files_of(roots[0])) > 10_000
+    assert differences(*roots, compiled_twice=("wrapt",)) == []
 
 
 def test_both_engines_resolve_the_same_from_the_real_index() -> None:
