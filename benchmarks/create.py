@@ -37,30 +37,40 @@ def main() -> None:
             text=True,
             check=True,
         )
-        python = json.loads(plan.stdout)["data"]["plan"]["python"]["executable"]
+        planned = json.loads(plan.stdout)["data"]["plan"]
+        python = planned["python"]["executable"]
 
         def create(*words: str) -> Run:
-            return lambda: call(*tool, "create", "x", "--verify", "none", "--force", *words)
+            return lambda: call(*tool, "create", "x", "--verify", "none", *words)
+
+        def clear() -> None:
+            shutil.rmtree(bare, ignore_errors=True)
+            if (place / "home" / "envs" / "x").exists():
+                call(*tool, "remove", "x", "--yes")
 
         def raw_uv() -> None:
-            shutil.rmtree(bare, ignore_errors=True)
             call(raw, "venv", "--quiet", "--python", python, bare)
             call(raw, "pip", "sync", "--quiet", "--require-hashes", "--python", bare / "bin" / "python", lock)
 
         def raw_pip() -> None:
-            shutil.rmtree(bare, ignore_errors=True)
             call(python, "-m", "venv", bare)
             call(bare / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "-r", lock)
 
         wanted = ("--tf", arguments.tf)
-        compare("create (resolves too) / uv venv + uv pip sync", create(*wanted), raw_uv, arguments.rounds)
-        compare("create --lock / uv venv + uv pip sync", create("--lock", str(lock)), raw_uv, arguments.rounds)
-        compare("create (resolves too) / venv + pip install", create(*wanted), raw_pip, max(2, arguments.rounds // 3))
+        if planned["lock"] != "verified":
+            sys.exit(f"There is no verified lock of TensorFlow {arguments.tf} for this machine.")
+        compare(
+            "create, with the verified lock / uv venv + uv pip sync", create(*wanted), raw_uv, arguments.rounds, clear
+        )
+        compare("create --lock / uv venv + uv pip sync", create("--lock", str(lock)), raw_uv, arguments.rounds, clear)
+        few = max(2, arguments.rounds // 3)
+        compare("create, with the verified lock / venv + pip install", create(*wanted), raw_pip, few, clear)
         compare(
             "create --lock --engine pip / venv + pip install",
             create("--lock", str(lock), "--engine", "pip"),
             raw_pip,
-            max(2, arguments.rounds // 3),
+            few,
+            clear,
         )
     script = Path(sys.executable).with_name("imageai-env")
     start = [script] if script.exists() else tool

@@ -26,8 +26,6 @@ def main() -> None:
     parser.add_argument("--environment", type=Path, help="a directory; default: a new one is made")
     arguments = parser.parse_args()
     tool = [sys.executable, "-m", "imageai_envs"]
-    # A tool that was installed has its bytecode; measured from a checkout, this lets Python keep it.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="imageai-env-bench-") as directory:
         os.environ["IMAGEAI_ENV_HOME"] = directory
         root = arguments.environment

@@ -23,12 +23,25 @@ def call(*argv: str | Path, **variables: str) -> None:
         sys.exit(f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def compare(title: str, ours: Run, theirs: Run, rounds: int) -> None:
-    """Time two things in turn and print the ratio of their medians and the range of the paired ratios."""
-    ours(), theirs()  # warm caches for both
+def compare(title: str, ours: Run, theirs: Run, rounds: int, before: Run = lambda: None) -> None:
+    """Time two things in turn and print the ratio of their medians and the range of the paired ratios.
+
+    Args:
+        title: what is compared.
+        ours: our command.
+        theirs: what it is held against.
+        rounds: of both.
+        before: untimed; clears what the last run left.
+    """
+    # A tool that was installed has its bytecode; measured from a checkout, this lets Python keep it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for run in (ours, theirs):  # warm caches for both
+        before()
+        run()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for run, seconds in zip((ours, theirs), times, strict=True):
+            before()
             start = time.perf_counter()
             run()
             seconds.append(time.perf_counter() - start)

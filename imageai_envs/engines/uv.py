@@ -59,6 +59,18 @@ def find_uv() -> Path | None:
         return None
 
 
+def _version_beside_us(executable: Path) -> str | None:
+    """Return the version of the uv that was installed with us, without starting it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        from uv import find_uv_bin
+
+        return version("uv") if Path(find_uv_bin()) == executable else None
+    except (ImportError, FileNotFoundError, PackageNotFoundError):
+        return None
+
+
 @dataclass(frozen=True)
 class UvEngine:
     """Runs one uv executable."""
@@ -77,6 +89,9 @@ class UvEngine:
 
     @cached_property
     def _version(self) -> str:
+        beside_us = _version_beside_us(self.executable)
+        if beside_us:
+            return beside_us
         answer = run([self.executable, "--version"], timeout=60).stdout.split()
         return answer[1] if len(answer) > 1 else "unknown"
 

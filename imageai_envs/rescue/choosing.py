@@ -107,7 +107,7 @@ def choose_template(source: Source, how: How, home: Home) -> Choice:
         selection, found = _nearest(decisive, framework, wanted, how, variant, home)
         problems += found
     problems += mismatched_pair(asked, selection)
-    problems += imageai_problems(asked, selection.template, complete=source.complete)
+    problems += imageai_problems(asked, selection, complete=source.complete)
     python, problem = _python(source, selection.template)
     problems += [problem] if problem and not how.python else []
     newest = imageai is not None and not imageai.pin and not source.complete
@@ -223,7 +223,8 @@ def _nearest(
         problems.append(problem)
     if line.name == "tensorflow-gpu" and chosen.variant == "cpu" and not how.variant:
         why = f"template {chosen.template.name} has no gpu variant: it runs on the processor."
-        problems = problems or [Problem(line.place, line.text, why, f"tensorflow=={chosen.version}")]
+        told = problems[0] if problems else Problem(line.place, line.text, "", f"tensorflow=={chosen.version}")
+        problems = [replace(told, why=f"{told.why} {why}".strip())]
     return chosen, problems
 
 

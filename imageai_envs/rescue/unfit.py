@@ -93,18 +93,19 @@ def mismatched_pair(asked: Iterable[Line], selection: Selection) -> list[Problem
     return [Problem(vision.place, vision.text, why, nearest, "https://github.com/pytorch/vision#installation")]
 
 
-def imageai_problems(asked: Sequence[Line], template: Template, *, complete: bool) -> list[Problem]:
+def imageai_problems(asked: Sequence[Line], selection: Selection, *, complete: bool) -> list[Problem]:
     """Find what is wrong with the ImageAI that is asked for, and with how pip would install it.
 
     Args:
         asked: the lines that ask for something.
-        template: what was chosen.
+        selection: what was chosen.
         complete: the lines are everything that is installed: how it got there does not matter any more.
     """
     line = next((line for line in asked if line.name == "imageai"), None)
     if line is None or line.requirement is None:
         return []
-    own, specifier = template.imageai, line.requirement.specifier
+    template, specifier = selection.template, line.requirement.specifier
+    own = template.imageai
     fits = f"imageai=={own.version}"
     if not specifier.contains(own.version):
         why, source = _other_imageai(template, pivot(specifier))
@@ -126,7 +127,8 @@ def imageai_problems(asked: Sequence[Line], template: Template, *, complete: boo
             problems.append(Problem(line.place, line.text, why, f"{fits} with all that it needs", _DECLARES_NOTHING))
     elif own.replaces_dependencies:
         pinned = Version(own.version) >= Version("2.1.6")  # the older ones declare names without versions
-        bounded = {line.name for line in asked} >= {cap.distribution for cap in template.caps}
+        caps = {cap.distribution for cap in template.caps if cap.releases.contains(selection.version)}
+        bounded = caps <= {line.name for line in asked}
         how = "its own pins set aside" if pinned else "releases of its own time"
         if pinned or not bounded:
             problems.append(Problem(line.place, fits, own.reason, f"{fits} with {how}", own.source))

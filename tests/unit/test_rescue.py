@@ -180,6 +180,12 @@ def test_an_installation_with_both_frameworks_ran_imageai_3_only_with_torchvisio
         ("tensorflow==1.15.5\nimageai==3.0.3\n", "tf1.15", {"imageai==2.1.5"}, "runs on PyTorch"),
         ("tensorflow==2.4.1\nimageai==2.1.5\n", "tf2.4", {"imageai==2.1.6"}, "convert_all_kernels_in_model"),
         ("tensorflow-gpu==1.15.0\n", "tf1.15", {"tensorflow==1.15.0"}, "no gpu variant"),
+        (
+            "tensorflow-gpu==1.13.1\n",
+            "tf1.15",
+            {"tensorflow==1.15.5"},
+            "measured, with ImageAI 2.1.5 on Python 3.7. templ",
+        ),
     ],
 )
 def test_old_imageais(text: str, template: str, nearest: set[str], why: str) -> None:

@@ -1,0 +1,333 @@
+"""Stages of the full probe for ImageAI 3: training of classification and detection, and what was trained put to use.
+
+A step or two on generated pictures teach a network nothing. Proved is that training starts from the weights it was
+given and moves them by the learning rate that ImageAI means, that the files it leaves can be loaded, and that ImageAI
+then says what they say.
+"""
+
+import json
+import os
+
+from imageai3_networks import Yolo
+from imageai3_probe import SEED, SIZE, compare, give_clear_answers, prepared, probabilities_of
+from imageai3_stages import check_objects, detect_video
+from imageai_stages_classification import picture
+from imageai_stages_detection import check_drawing, write_video
+from quick_probe import Wrong
+
+NAMES = ("lake", "road")
+# What ImageAI 3.0.3 sets in Classification/Custom/training_params.py (MobileNetV2: rate, part of it after each
+# experiment, weight decay) and Detection/Custom/__init__.py (of biases at the start, of all in the end).
+RATE, PART = 0.045, 0.98
+BIAS_RATE, LAST_RATE, WARMUP = 0.1, 0.01, 1000
+THERE = 0.4  # ImageAI's limit for custom detection
+EXPERIMENTS = 2  # of detection: with one ImageAI divides by zero
+
+
+def seed():
+    """Make a stage the same in each run."""
+    import random
+
+    import numpy
+    import torch
+
+    random.seed(SEED)
+    numpy.random.seed(SEED)
+    torch.manual_seed(SEED)
+
+
+# Classification -----------------------------------------------------------------------------------------------------
+
+
+def classification(place, facts):
+    """Train MobileNetV2 for one step from weights of our own, and follow that step.
+
+    The first step of SGD moves a weight by the rate times what it keeps as its momentum.
+    """
+    import torch
+    import torchvision
+    from imageai.Classification.Custom import ClassificationModelTrainer
+
+    data = place.path("classes")
+    _write_classes(data)
+    seed()
+    network = torchvision.models.mobilenet_v2()
+    give_clear_answers(network, network.classifier[1], prepared(picture(20, SIZE)))
+    start = place.path("start.pth")
+    torch.save(network.state_dict(), start)
+
+    trainer = ClassificationModelTrainer()
+    trainer.setModelTypeAsMobileNetV2()
+    trainer.setDataDirectory(data)
+    trainer.trainModel(num_experiments=1, batch_size=4, transfer_from_model=start)
+
+    models = os.path.join(data, "models")
+    files = sorted(os.listdir(models))
+    facts["files"] = files
+    weights = [name for name in files if name.endswith(".pt")]
+    if len(weights) != 1 or "classes_model_classes.json" not in files:
+        raise Wrong("training left the files %r" % files)
+    with open(os.path.join(models, "classes_model_classes.json")) as stream:
+        told = json.load(stream)
+    if told != {"0": NAMES[0], "1": NAMES[1]}:
+        raise Wrong("training wrote %r as the names of the classes" % (told,))
+    path = os.path.join(models, weights[0])
+    _check_step(facts, trainer, torch.load(start), _trained_classifier(path))
+    os.remove(start)
+    place.made["classifier"] = (path, os.path.join(models, "classes_model_classes.json"))
+
+
+def _write_classes(data):
+    from PIL import Image
+
+    for number, (part, name) in enumerate((part, name) for part in ("train", "test") for name in NAMES):
+        os.makedirs(os.path.join(data, part, name))
+        for index in range(2):
+            image = picture(20 + 2 * number + index, SIZE)
+            Image.fromarray(image).save(os.path.join(data, part, name, "%d.png" % index))
+
+
+def _check_step(facts, trainer, before, network):
+    import torch
+
+    private = "_ClassificationModelTrainer__"
+    optimizer, trained = getattr(trainer, private + "optimizer"), getattr(trainer, private + "model")
+    facts["optimizer"] = type(optimizer).__name__
+    facts["learning_rate_meant"] = RATE
+    facts["learning_rate_after"] = float(optimizer.param_groups[0]["lr"])
+    after = {name: value.cpu() for name, value in network.state_dict().items()}
+    if not all(bool(torch.isfinite(value).all()) for value in after.values()):
+        raise Wrong("training left numbers that are infinite or none")
+    rates = []
+    for name, parameter in trained.named_parameters():
+        if not name.startswith("classifier"):  # that layer is made anew, for the number of classes
+            momentum = optimizer.state[parameter]["momentum_buffer"].cpu().flatten().double()
+            moved = (before[name] - after[name]).flatten().double()
+            rates.append(float(moved.dot(momentum) / momentum.dot(momentum)))
+    facts["learning_rates"] = [min(rates), max(rates)]
+    if not all(0.99 * RATE < rate < 1.01 * RATE for rate in rates):
+        raise Wrong(
+            "a step of training moved weights by the rates %r, ImageAI means %r" % ((min(rates), max(rates)), RATE)
+        )
+    if abs(facts["learning_rate_after"] - RATE * PART) > 1e-6:
+        raise Wrong("after an experiment the learning rate is %r" % facts["learning_rate_after"])
+    means = [name for name in after if name.endswith("running_mean")]
+    if not means or any(bool((after[name] == before[name]).all()) for name in means):
+        raise Wrong("training left what the normalizations think is the usual as it was")
+
+
+def _trained_classifier(path):
+    import torch
+    import torchvision
+
+    network = torchvision.models.mobilenet_v2()
+    network.classifier[1] = torch.nn.Linear(network.classifier[1].in_features, len(NAMES))
+    network.load_state_dict(torch.load(path, map_location="cpu"))
+    return network.eval()
+
+
+def custom_classification(place, facts):
+    """Classify with the weights that were trained."""
+    from imageai.Classification.Custom import CustomImageClassification
+    from PIL import Image
+
+    path, names = place.need("classifier", "train_classification")
+    shown = place.path("custom.png")
+    image = picture(40, SIZE)
+    Image.fromarray(image).save(shown)
+    expected = probabilities_of(_trained_classifier(path), prepared(image))
+    classifier = CustomImageClassification()
+    classifier.setModelTypeAsMobileNetV2()
+    classifier.setModelPath(path)
+    classifier.setJsonPath(names)
+    classifier.loadModel()
+    labels, probabilities = classifier.classifyImage(shown, result_count=len(NAMES))
+    values = [float(value) for value in probabilities]
+    facts["said"] = dict(zip(labels, values))
+    if len(values) != len(NAMES):
+        raise Wrong("ImageAI said %r about the classes %r" % (facts["said"], NAMES))
+    compare(list(labels), values, expected, NAMES)
+
+
+# Detection ----------------------------------------------------------------------------------------------------------
+
+
+def import_custom(place, facts):
+    """Import what trains detection; it needs SciPy."""
+    import imageai.Detection.Custom
+
+    facts["trainer"] = imageai.Detection.Custom.DetectionModelTrainer.__name__
+
+
+def detection(place, facts):
+    """Train YOLOv3 twice over two pictures, from weights of our own, and follow the first step.
+
+    ImageAI warms up for at least a thousand steps: until then only biases move by more than rounding hides.
+    """
+    import torch
+    from imageai.Detection.Custom import DetectionModelTrainer
+
+    data, start = place.path("objects"), place.path("start-YOLOv3.pth")
+    pictures = _write_objects(data, "train", 50) + _write_objects(data, "validation", 60)
+    seed()
+    yolo = Yolo("YOLOv3", classes=len(NAMES))
+    yolo.give_clear_answers(pictures + _street(place)[1], clear=3)
+    yolo.save(start)
+    del yolo
+    steps = []
+
+    class Trainer(DetectionModelTrainer):
+        def _DetectionModelTrainer__set_training_param(self, *values):  # noqa: N802 - ImageAI's own name
+            private = "_DetectionModelTrainer__"
+            getattr(super(Trainer, self), private + "set_training_param")(*values)
+            _watch_steps(getattr(self, private + "model"), getattr(self, private + "optimizer"), steps)
+
+    trainer = Trainer()
+    trainer.setModelTypeAsYOLOv3()
+    trainer.setDataDirectory(data)
+    trainer.setTrainConfig(
+        object_names_array=list(NAMES), batch_size=2, num_experiments=EXPERIMENTS, train_from_pretrained_model=start
+    )
+    trainer.trainModel()
+
+    before = torch.load(start, map_location="cpu")
+    os.remove(start)
+    models = os.path.join(data, "models")
+    facts["files"] = sorted(os.listdir(models))
+    if "yolov3_objects_last.pt" not in facts["files"]:
+        raise Wrong("training left the files %r" % facts["files"])
+    for name in facts["files"]:  # 240 MB each
+        if name != "yolov3_objects_last.pt":
+            os.remove(os.path.join(models, name))
+    path = os.path.join(models, "yolov3_objects_last.pt")
+    _check_steps(facts, steps, before, torch.load(path, map_location="cpu"))
+    place.made["detector"] = (path, os.path.join(data, "json", "objects_yolov3_detection_config.json"))
+
+
+def _street(place):
+    """Write the video for the detector that is trained; return its path and its frames."""
+    path = place.path("custom-video.avi")
+    return path, write_video(path, 2)
+
+
+def _write_objects(data, part, first):
+    """Write two pictures and where objects are in these, in YOLO's format; return the pictures, BGR."""
+    import cv2
+    import numpy
+
+    draw, images = numpy.random.RandomState(first), []
+    for kind in ("images", "annotations"):
+        os.makedirs(os.path.join(data, part, kind))
+    for number in range(2):
+        image, lines = picture(first + number, 128)[..., ::-1].copy(), []
+        for count in range(12):  # nine anchors are made of the sizes of these
+            left, top = (int(value) for value in draw.randint(0, 60, 2))
+            wide, high = (int(value) for value in draw.randint(20, 64, 2))
+            cv2.rectangle(image, (left, top), (left + wide, top + high), (0, 0, 255 * (count % 2)), -1)
+            box = [value / 128.0 for value in (left + wide / 2.0, top + high / 2.0, wide, high)]
+            lines.append("%d %s" % (count % len(NAMES), " ".join("%.6f" % value for value in box)))
+        cv2.imwrite(os.path.join(data, part, "images", "%d.png" % number), image)
+        with open(os.path.join(data, part, "annotations", "%d.txt" % number), "w") as stream:
+            stream.write("\n".join(lines) + "\n")
+        images.append(image)
+    return images
+
+
+def _watch_steps(network, optimizer, steps):
+    """Note of each step the rates, and how far it moved the biases for their gradients."""
+    names = [name for name, _ in network.named_parameters() if name.endswith(".bias")]
+    work = optimizer.step
+
+    def step(*values, **named):
+        biases = dict(network.named_parameters())
+        before = {name: biases[name].detach().clone() for name in names}
+        pulls = {name: biases[name].grad.detach().clone() for name in names}
+        rates = [(float(group["lr"]), float(group["momentum"])) for group in optimizer.param_groups]
+        answer = work(*values, **named)
+        moved = {name: before[name] - biases[name].detach() for name in names}
+        steps.append({"rates": rates, "before": before, "pulls": pulls, "moved": moved})
+        return answer
+
+    optimizer.step = step
+
+
+def _check_steps(facts, steps, before, after):
+    """Raise Wrong unless the first step began at our weights and moved the biases by ImageAI's rate for them.
+
+    SGD with Nesterov's momentum moves by rate * (1 + momentum) * gradient at first.
+    """
+    import torch
+
+    if len(steps) != EXPERIMENTS:
+        raise Wrong("ImageAI made %d steps in %d experiments of one batch" % (len(steps), EXPERIMENTS))
+    first = steps[0]
+    facts["learning_rates"] = [[rate for rate, _ in step["rates"]] for step in steps]
+    rate, momentum = first["rates"][2]  # ImageAI's third group: the biases
+    meant = BIAS_RATE + (LAST_RATE * 0.01 - BIAS_RATE) / WARMUP
+    facts["learning_rate_meant"] = meant
+    facts["learning_rate_set"] = rate
+    if not all(bool((first["before"][name].cpu() == before[name]).all()) for name in first["before"]):
+        raise Wrong("training did not start from the weights that it was given")
+    moved = torch.cat([value.flatten() for value in first["moved"].values()]).double()
+    pulls = torch.cat([value.flatten() for value in first["pulls"].values()]).double()
+    if not float(pulls.abs().max()) > 0:
+        raise Wrong("the first step had no gradients")
+    facts["first_step"] = float(moved.dot(pulls) / pulls.dot(pulls) / (1 + momentum))
+    if abs(rate - meant) > 1e-3 * meant or abs(facts["first_step"] - meant) > 1e-2 * meant:
+        raise Wrong(
+            "the first step used the rate %g and moved biases by %g, ImageAI means %g"
+            % (rate, facts["first_step"], meant)
+        )
+    if not all(bool(torch.isfinite(value).all()) for value in after.values()):
+        raise Wrong("training left numbers that are infinite or none")
+    same = [name for name in first["before"] if bool((after[name] == before[name]).all())]
+    means = [name for name in after if name.endswith("running_mean")]
+    same += [name for name in means if bool((after[name] == before[name]).all())]
+    if same or not means:
+        raise Wrong("training left as they were: %s" % ", ".join(same[:5]))
+
+
+def _trained_detector(place):
+    """Return path and configuration of what was trained, and its network."""
+    path, configuration = place.need("detector", "train_detection")
+    with open(configuration) as stream:
+        told = json.load(stream)
+    if told["labels"] != list(NAMES) or len(told["anchors"]) != 18 or not all(size > 0 for size in told["anchors"]):
+        raise Wrong("the configuration says %r" % (told,))
+    return path, configuration, Yolo("YOLOv3", told["anchors"], len(NAMES)).load(path)
+
+
+def custom_detection(place, facts):
+    """Detect with the network that was trained."""
+    import cv2
+    from imageai.Detection.Custom import CustomObjectDetection
+
+    path, configuration, yolo = _trained_detector(place)
+    image = cv2.imread(place.path("objects", "validation", "images", "0.png"))
+    shown, drawn = place.path("custom-street.png"), place.path("custom-drawn.png")
+    cv2.imwrite(shown, image)
+    detector = CustomObjectDetection()
+    detector.setModelTypeAsYOLOv3()
+    detector.setModelPath(path)
+    detector.setJsonPath(configuration)
+    detector.loadModel()
+    found = detector.detectObjectsFromImage(
+        input_image=shown, output_image_path=drawn, minimum_percentage_probability=0
+    )
+    check_objects(facts, found, yolo.boxes(image, THERE), NAMES, image.shape)
+    check_drawing(drawn, image, found)
+
+
+def custom_video(place, facts):
+    """Detect in a video with the network that was trained."""
+    from imageai.Detection.Custom import CustomVideoObjectDetection
+
+    path, configuration, yolo = _trained_detector(place)
+    source, frames = _street(place)
+    detector = CustomVideoObjectDetection()
+    detector.setModelTypeAsYOLOv3()
+    detector.setModelPath(path)
+    detector.setJsonPath(configuration)
+    detector.loadModel()
+    boxes = [yolo.boxes(frame, THERE) for frame in frames]
+    detect_video(place, facts, detector, (source, frames), boxes, NAMES)
