@@ -37,18 +37,25 @@ def _content(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def differences(one: Path, other: Path, *, compiled_twice: tuple[str, ...] = ()) -> list[str]:
+def differences(one: Path, other: Path, *, built: tuple[str, ...] = ()) -> list[str]:
     """Return the paths that only one environment has, or that differ.
 
     Args:
         one: an environment.
         other: another one.
-        compiled_twice: directories below site-packages whose compiled modules were built from source in each: a
-            compiler does not give the same bytes twice.
+        built: import names of distributions that were built from source, perhaps by different setuptools: a
+            compiler does not give the same bytes twice, and the metadata tell which setuptools wrote them.
     """
     left, right = files_of(one), files_of(other)
 
-    def built(path: str) -> bool:
-        return path.endswith(".so") and any(f"/site-packages/{name}/" in path for name in compiled_twice)
+    def builder_decides(path: str) -> bool:
+        compiled = path.endswith(".so") and any(f"/site-packages/{name}/" in path for name in built)
+        return compiled or (
+            path.endswith(("/METADATA", "/WHEEL")) and any(f"/site-packages/{name}-" in path for name in built)
+        )
 
-    return sorted(path for path in left.keys() | right.keys() if left.get(path) != right.get(path) and not built(path))
+    return sorted(
+        path
+        for path in left.keys() | right.keys()
+        if left.get(path) != right.get(path) and not (builder_decides(path) and path in left and path in right)
+    )
