@@ -74,8 +74,11 @@ def test_probes_have_the_syntax_of_python_3_7(path: Path) -> None:
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
-def test_every_stage_belongs_to_a_feature() -> None:
-    tree = ast.parse((PROBES[0].parent / "imageai_full_probe.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    "path", [path for path in PROBES if path.name.endswith("_full_probe.py")], ids=lambda path: path.name
+)
+def test_every_stage_belongs_to_a_feature_and_every_feature_has_one(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     (stages,) = [
         node.value
         for node in tree.body
@@ -87,6 +90,7 @@ def test_every_stage_belongs_to_a_feature() -> None:
     assert len(names) == len(set(names)) > 10
     assert len(known) == len(set(known))
     assert set(names) <= set(known)
+    assert all(set(feature) & set(names) for feature in FEATURES.values())
 
 
 def test_an_empty_environment(root: Path, log: Log) -> None:
