@@ -43,19 +43,20 @@ def differences(one: Path, other: Path, *, built: tuple[str, ...] = ()) -> list[
     Args:
         one: an environment.
         other: another one.
-        built: import names of distributions that were built from source, perhaps by different setuptools: a
-            compiler does not give the same bytes twice, and the metadata tell which setuptools wrote them.
+        built: names of the distributions that were built from source, perhaps by different setuptools: a compiler
+            does not give the same bytes twice, and what stands in a dist-info, and where, is setuptools' decision.
     """
     left, right = files_of(one), files_of(other)
+    names = [name.replace("-", "_") for name in built]
 
     def builder_decides(path: str) -> bool:
-        compiled = path.endswith(".so") and any(f"/site-packages/{name}/" in path for name in built)
-        return compiled or (
-            path.endswith(("/METADATA", "/WHEEL")) and any(f"/site-packages/{name}-" in path for name in built)
+        compiled = path.endswith(".so") and path in left and path in right
+        return any(
+            (f"/site-packages/{name}-" in path and ".dist-info/" in path)
+            or (compiled and f"/site-packages/{name}/" in path)
+            for name in names
         )
 
     return sorted(
-        path
-        for path in left.keys() | right.keys()
-        if left.get(path) != right.get(path) and not (builder_decides(path) and path in left and path in right)
+        path for path in left.keys() | right.keys() if left.get(path) != right.get(path) and not builder_decides(path)
     )
