@@ -10,6 +10,8 @@ from pathlib import Path
 _TRACES = ("INSTALLER", "RECORD", "uv_cache.json", "uv_build.json")
 # These name the directory in which they stand, or are written by the installer: they exist in both, with other words.
 _OWN_WORDS = ("bin/", "pyvenv.cfg")
+# What setuptools takes for a licence (its default license-files).
+_LICENCES = ("LICEN", "COPYING", "NOTICE", "AUTHORS")
 
 
 def files_of(root: Path) -> dict[str, str]:
@@ -44,18 +46,21 @@ def differences(one: Path, other: Path, *, built: tuple[str, ...] = ()) -> list[
         one: an environment.
         other: another one.
         built: names of the distributions that were built from source, perhaps by different setuptools: a compiler
-            does not give the same bytes twice, and what stands in a dist-info, and where, is setuptools' decision.
+            does not give the same bytes twice, and setuptools decides what METADATA and WHEEL say, and whether
+            licences lie in a directory of their own (PEP 639).
     """
     left, right = files_of(one), files_of(other)
     names = [name.replace("-", "_") for name in built]
 
     def builder_decides(path: str) -> bool:
-        compiled = path.endswith(".so") and path in left and path in right
-        return any(
-            (f"/site-packages/{name}-" in path and ".dist-info/" in path)
-            or (compiled and f"/site-packages/{name}/" in path)
-            for name in names
-        )
+        if path in left and path in right:
+            return any(
+                (path.endswith(".so") and f"/site-packages/{name}/" in path)
+                or (path.endswith((".dist-info/METADATA", ".dist-info/WHEEL")) and f"/site-packages/{name}-" in path)
+                for name in names
+            )
+        licence = Path(path).name.startswith(_LICENCES) and ".dist-info/" in path
+        return licence and any(f"/site-packages/{name}-" in path for name in names)
 
     return sorted(
         path for path in left.keys() | right.keys() if left.get(path) != right.get(path) and not builder_decides(path)
