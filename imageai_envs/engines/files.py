@@ -53,15 +53,25 @@ def split_lock(lock: Lock, work: Path, only: frozenset[str] | None = None) -> In
     )
 
 
-def install_commands(files: InstallFiles, common: Sequence[str | Path]) -> list[list[str | Path]]:
+def commands_in_order(files: InstallFiles, common: Sequence[str | Path]) -> list[list[str | Path]]:
     """Return the installer's command lines, in order: the wheels, then what is built with them."""
-    commands = [[*common, "--only-binary", ":all:", "-r", files.wheels]]
+    commands: list[list[str | Path]] = [[*common, "--only-binary", ":all:", "-r", files.wheels]]
     if files.sources:
-        build: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
-        for name in files.built:
-            build += ["--no-binary", name]
-        commands.append([*common, *build, "-r", files.sources])
+        commands.append([*common, *_building(files), "-r", files.sources])
     return commands
+
+
+def command_at_once(files: InstallFiles, common: Sequence[str | Path]) -> list[str | Path]:
+    """Return the one command line that does the same where nothing has to be built any more."""
+    sources: list[str | Path] = ["-r", files.sources] if files.sources else []
+    return [*common, "--only-binary", ":all:", *_building(files), "-r", files.wheels, *sources]
+
+
+def _building(files: InstallFiles) -> list[str | Path]:
+    options: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
+    for name in files.built:
+        options += ["--no-binary", name]
+    return options
 
 
 def local_wheel(wheel: Path, requirement: str, work: Path) -> list[str | Path]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, install_commands, local_wheel, split_lock, write_lines
+from imageai_envs.engines.files import commands_in_order, follow, local_wheel, split_lock, write_lines
 from imageai_envs.engines.helper import helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError, RequestError
@@ -164,7 +164,7 @@ class PipEngine:
         ]  # fmt: skip
         if only is not None:
             common.append("--force-reinstall")
-        for command in install_commands(files, common):
+        for command in commands_in_order(files, common):
             done = self._run(command, work, log, reporter)
             if not done.ok:
                 raise install_failure(done, log.path)

@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, install_commands, local_wheel, split_lock, write_lines
+from imageai_envs.engines.files import (
+    command_at_once,
+    commands_in_order,
+    follow,
+    local_wheel,
+    split_lock,
+    write_lines,
+)
 from imageai_envs.engines.index_settings import for_uv
+from imageai_envs.engines.known_builds import KnownBuilds
 from imageai_envs.errors import RequestError
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from imageai_envs.engines.base import Resolution
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.lockfile import Lock, Pin
+    from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
     from imageai_envs.target import Target
 
@@ -73,9 +82,10 @@ def _version_beside_us(executable: Path) -> str | None:
 
 @dataclass(frozen=True)
 class UvEngine:
-    """Runs one uv executable."""
+    """Runs one uv executable; ``home`` is where it remembers its builds."""
 
     executable: Path
+    home: Home
 
     @property
     def name(self) -> str:
@@ -161,10 +171,18 @@ class UvEngine:
         ]  # fmt: skip
         if only is not None:
             common.append("--reinstall")
-        for command in install_commands(files, common):
+        builds, of = KnownBuilds(self.home.cache / "builds"), (files, lock.header.target, self._version)
+        if files.sources and builds.has(*of):
+            # uv installs nothing before it has everything: a call that fails has changed nothing.
+            if self._run(command_at_once(files, common), work, log, reporter).ok:
+                return
+            builds.forget(*of)
+        for command in commands_in_order(files, common):
             done = self._run(command, work, log, reporter)
             if not done.ok:
                 raise install_failure(done, log.path)
+        if files.sources:
+            builds.remember(*of)
 
     def install_wheel(
         self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,6 +48,25 @@ def test_main_job(index: Index, template: Path, engine: str) -> None:
         [root / "bin" / "python", "-W", "error", "-c", "pass"], capture_output=True, text=True, check=True
     )
     assert (silent.stdout, silent.stderr) == ("", "")
+
+
+def test_what_uv_has_built_before_is_installed_in_one_call(
+    index: Index, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "uv"
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+
+    def calls(name: str) -> int:
+        created = tool("create", name, *TINY, "--engine", "uv", "--json")
+        assert created.code == 0, created.out + created.err
+        log = Path(created.json()["data"]["log"]).read_text(encoding="utf-8")
+        assert tool("run", name, "--", "python", "-c", "import imageai.Detection, keras_resnet").code == 0
+        return sum("--require-hashes" in line for line in log.splitlines() if line.startswith("$ "))
+
+    assert [calls("one"), calls("two")] == [2, 1]
+    # What is remembered may be wrong: then it costs a call that fails, and nothing else.
+    shutil.rmtree(cache)
+    assert [calls("three"), calls("four")] == [3, 1]
 
 
 def test_both_engines_make_the_same_pins(index: Index, template: Path) -> None:
