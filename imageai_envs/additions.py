@@ -21,6 +21,7 @@ from imageai_envs.verify import site_packages
 
 if TYPE_CHECKING:
     from imageai_envs.engines.base import Engine
+    from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
     from imageai_envs.target import Target
@@ -50,11 +51,19 @@ class Additions:
         return frozenset({hook.DISTRIBUTION} if self.hook else ())
 
 
-def add(root: Path, variant: Variant, target: Target, engine: Engine, log: Log, reporter: Reporter) -> Additions:
-    """Make what ``variant`` wants on ``target`` in the environment at ``root``, and record it.
+def wheels(variant: Variant, directory: Path) -> tuple[LocalWheel, ...]:
+    """Write the wheels that ``variant`` wants installed beside the lock into ``directory``.
 
     Raises:
-        InstallError: the hook could not be installed.
+        OSError: one cannot be written.
+    """
+    return (hook.write_wheel(directory),) if variant.hook else ()
+
+
+def add(root: Path, variant: Variant, target: Target, reporter: Reporter) -> None:
+    """Link what ``variant`` wants on ``target`` in the environment at ``root``; record that, and :func:`wheels`.
+
+    Raises:
         OSError: a link or the record cannot be written.
     """
     site = site_packages(root)
@@ -65,8 +74,8 @@ def add(root: Path, variant: Variant, target: Target, engine: Engine, log: Log, 
         reporter.step(f"linking {len(links)} CUDA libraries to where TensorFlow looks for them")
     additions = Additions(links, hook.VERSION if variant.hook else None, misrecorded_in(site))
     _write(root, additions)
-    renew(root, additions, engine, log, reporter, hook_too=True)
-    return additions
+    if links:
+        make_links(site, links)
 
 
 def renew(root: Path, additions: Additions, engine: Engine, log: Log, reporter: Reporter, *, hook_too: bool) -> None:
@@ -75,8 +84,7 @@ def renew(root: Path, additions: Additions, engine: Engine, log: Log, reporter: 
         make_links(site_packages(root), additions.links)
     if additions.hook and hook_too:
         with tempfile.TemporaryDirectory(prefix="imageai-env-hook-") as work:
-            wheel = hook.write_wheel(Path(work))
-            engine.install_wheel(environment_python(root), wheel.path, wheel.requirement, Path(work), log, reporter)
+            engine.install_wheel(environment_python(root), hook.write_wheel(Path(work)), Path(work), log, reporter)
 
 
 def read(root: Path) -> Additions:

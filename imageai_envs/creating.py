@@ -353,12 +353,13 @@ def _build(
     write_lock(plan.root, lock)
     with clock.step("venv"):
         reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
-        create_venv(interpreter, plan.root, plan.name, home, plan.log, plan.engine.uv)
+        pip = create_venv(interpreter, plan.root, plan.name, home, plan.log, plan.engine.uv)
     with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
-        plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter)
         variant = plan.selection.template.variants[plan.selection.variant]
-        additions.add(plan.root, variant, lock.header.target, plan.engine, plan.log, reporter)
+        beside = (*pip, *additions.wheels(variant, Path(work)))
+        plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter, beside=beside)
+        additions.add(plan.root, variant, lock.header.target, reporter)
     with clock.step("verify"):
         return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
 

@@ -7,11 +7,13 @@ those Pythons is silent. From 3.9 on, uv makes the same environment as virtualen
 
 from __future__ import annotations
 
+import importlib
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from imageai_envs.errors import InstallError
-from imageai_envs.paths import environment_python
+from imageai_envs.local_wheel import LocalWheel, local_wheel
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.redaction import redact
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from imageai_envs.paths import Home
 
 OLDEST_FOR_VIRTUALENV = (3, 9)
+_EMBEDDED = "virtualenv.seed.wheels.embed"
 
 
 def creator_name(interpreter: Interpreter, uv: Path | None) -> str:
@@ -33,8 +36,11 @@ def creator_name(interpreter: Interpreter, uv: Path | None) -> str:
 
 def create_venv(
     interpreter: Interpreter, root: Path, prompt: str, home: Home, log: Log, uv: Path | None = None
-) -> None:
+) -> tuple[LocalWheel, ...]:
     """Create a virtual environment at ``root`` (which may exist) with pip from a wheel at hand: no network.
+
+    Returns:
+        What still has to be installed: uv makes it without pip, and puts that in faster together with the rest.
 
     Args:
         interpreter: the Python it is made from.
@@ -47,15 +53,21 @@ def create_venv(
     Raises:
         InstallError: the creator failed; most often a Python of the distribution without ``ensurepip``.
     """
-    create = {"uv": _with_uv, "virtualenv": _with_virtualenv, "venv": _with_venv}[creator_name(interpreter, uv)]
-    done = create(interpreter, root, prompt, home, log, uv)
+    creator = creator_name(interpreter, uv)
+    if creator == "uv" and uv:
+        # It takes a while to import, and uv a while to run.
+        threading.Thread(target=importlib.import_module, args=(_EMBEDDED,), daemon=True).start()
+        done = _with_uv(interpreter, root, prompt, log, uv)
+    elif creator == "virtualenv":
+        done = _with_virtualenv(interpreter, root, prompt, home, log)
+    else:
+        done = _with_venv(interpreter, root, prompt, log)
     if not done.ok:
         raise _creation_failed(interpreter, done.stdout + done.stderr, log)
+    return (_embedded_pip(interpreter),) if creator == "uv" else ()
 
 
-def _with_virtualenv(
-    interpreter: Interpreter, root: Path, prompt: str, home: Home, log: Log, _uv: Path | None
-) -> Finished:
+def _with_virtualenv(interpreter: Interpreter, root: Path, prompt: str, home: Home, log: Log) -> Finished:
     argv: list[str | Path] = [
         sys.executable, "-I", "-m", "virtualenv", "--quiet", "--python", interpreter.executable, "--no-download",
         "--no-periodic-update", "--no-setuptools", "--prompt", prompt, root,
@@ -69,27 +81,26 @@ def _with_virtualenv(
     return run(argv, environment=environment, log=log)
 
 
-def _with_venv(interpreter: Interpreter, root: Path, prompt: str, _home: Home, log: Log, _uv: Path | None) -> Finished:
+def _with_venv(interpreter: Interpreter, root: Path, prompt: str, log: Log) -> Finished:
     return run([interpreter.executable, "-I", "-m", "venv", "--prompt", prompt, root], log=log)
 
 
-def _with_uv(interpreter: Interpreter, root: Path, prompt: str, home: Home, log: Log, uv: Path | None) -> Finished:
-    """Let uv make it, and seed it with the pip wheel that virtualenv carries, as virtualenv would."""
+def _with_uv(interpreter: Interpreter, root: Path, prompt: str, log: Log, uv: Path) -> Finished:
+    return run(
+        [uv, "venv", "--quiet", "--no-config", "--color", "never", "--no-project", "--allow-existing",
+         "--python", interpreter.executable, "--no-python-downloads", "--prompt", prompt, root],
+        log=log,
+    )  # fmt: skip
+
+
+def _embedded_pip(interpreter: Interpreter) -> LocalWheel:
+    """Return the pip that virtualenv carries for this Python, so that both creators put in the same."""
     from virtualenv.seed.wheels.embed import get_embed_wheel
 
     wheel = get_embed_wheel("pip", interpreter.target.python_version)
-    if uv is None or wheel is None:
-        return _with_virtualenv(interpreter, root, prompt, home, log, None)
-    quiet: list[str | Path] = ["--quiet", "--no-config", "--color", "never"]
-    made = run(
-        [uv, "venv", *quiet, "--no-project", "--allow-existing", "--python", interpreter.executable,
-         "--no-python-downloads", "--prompt", prompt, root],
-        log=log,
-    )  # fmt: skip
-    if not made.ok:
-        return made
-    seed: list[str | Path] = ["--no-index", "--find-links", wheel.path.parent, "--no-deps", f"pip=={wheel.version}"]
-    return run([uv, "pip", "install", *quiet, "--python", environment_python(root), *seed], log=log)
+    if wheel is None:
+        raise InstallError("This installation of virtualenv carries no pip.", code="venv-failed")
+    return local_wheel(wheel.path, "pip", wheel.version)
 
 
 def _creation_failed(interpreter: Interpreter, output: str, log: Log) -> InstallError:

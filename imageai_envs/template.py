@@ -7,6 +7,7 @@ without a reason cannot be removed safely later.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -349,6 +350,7 @@ def _read_when(table: Table, framework: Framework) -> SpecifierSet:
     return table.parsed(key, table.text(key, required=False), _specifier) or SpecifierSet()
 
 
+@cache  # templates repeat each other
 def _version(text: str) -> Version:
     try:
         return Version(text)
@@ -356,6 +358,7 @@ def _version(text: str) -> Version:
         raise ValueError("not a PEP 440 version") from error
 
 
+@cache
 def _specifier(text: str) -> SpecifierSet:
     try:
         return SpecifierSet(text)
@@ -363,6 +366,7 @@ def _specifier(text: str) -> SpecifierSet:
         raise ValueError("not a PEP 440 specifier") from error
 
 
+@cache
 def _requirement(text: str) -> Requirement:
     try:
         requirement = Requirement(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.engines.pip_tools import PipEngine
 from imageai_envs.engines.uv import UvEngine, find_uv
 from imageai_envs.errors import RequestError
 
@@ -24,11 +23,13 @@ def get_engine(name: str, home: Home) -> Engine:
     if name != "pip":
         executable = find_uv()
         if executable:
-            return UvEngine(executable, home)
+            return UvEngine(executable)
         if name == "uv":
             raise RequestError(
                 "The engine uv was asked for and is not installed.",
                 hint='python -m pip install "imageai-envs[uv]", or use --engine pip',
                 code="no-uv",
             )
+    from imageai_envs.engines.pip_tools import PipEngine  # takes a while, and most have uv
+
     return PipEngine(home)

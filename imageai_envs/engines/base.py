@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.lockfile import Lock, Pin
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
@@ -70,20 +72,26 @@ class Engine(Protocol):
         """
 
     def install(
-        self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter, only: frozenset[str] | None = None
+        self,
+        python: Path,
+        lock: Lock,
+        work: Path,
+        log: Log,
+        reporter: Reporter,
+        only: frozenset[str] | None = None,
+        beside: Sequence[LocalWheel] = (),
     ) -> None:
         """Install exactly ``lock`` into the environment of ``python``: hashes required, nothing resolved.
 
-        With ``only``, just these distributions are installed, anew even where they seem to be there.
+        With ``only``, just these distributions are installed, anew even where they seem to be there. ``beside`` the
+        lock, wheels that are at hand are installed.
 
         Raises:
             InstallError: index, network, disk, a hash that does not match, a build that failed.
         """
 
-    def install_wheel(
-        self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter
-    ) -> None:
-        """Install one wheel file of our own; ``requirement`` pins and hashes it. No index is asked.
+    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
+        """Install one wheel that is at hand, anew even where it seems to be there. No index is asked.
 
         Raises:
             InstallError: disk, or a hash that does not match.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.progress import Reporter
 
 # "Downloading tensorflow-cpu (204.6MiB)" (uv) and "Downloading x-1.0-py3-none-any.whl (17.1 MB)" (pip).
@@ -28,10 +29,9 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
 
 @dataclass(frozen=True)
 class InstallFiles:
-    """A lock in two parts: what is installed as wheels first, and what is then built with it.
+    """A lock in two parts: wheels, and what is built from source.
 
-    Building with the environment's own, locked setuptools and wheel means that a build fetches nothing: the lock
-    stays closed. ``isolated`` is set when the lock does not have them, and the build must fetch its backend.
+    ``isolated`` is set when the lock lacks setuptools or wheel, so that a build must fetch them.
     """
 
     wheels: Path
@@ -54,32 +54,30 @@ def split_lock(lock: Lock, work: Path, only: frozenset[str] | None = None) -> In
 
 
 def commands_in_order(files: InstallFiles, common: Sequence[str | Path]) -> list[list[str | Path]]:
-    """Return the installer's command lines, in order: the wheels, then what is built with them."""
+    """Return the installer's command lines, in order: the wheels, then what is built with them.
+
+    Building with the environment's own, locked setuptools and wheel means that a build fetches nothing.
+    """
     commands: list[list[str | Path]] = [[*common, "--only-binary", ":all:", "-r", files.wheels]]
     if files.sources:
-        commands.append([*common, *_building(files), "-r", files.sources])
+        options: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
+        for name in files.built:
+            options += ["--no-binary", name]
+        commands.append([*common, *options, "-r", files.sources])
     return commands
 
 
-def command_at_once(files: InstallFiles, common: Sequence[str | Path]) -> list[str | Path]:
-    """Return the one command line that does the same where nothing has to be built any more."""
-    sources: list[str | Path] = ["-r", files.sources] if files.sources else []
-    return [*common, "--only-binary", ":all:", *_building(files), "-r", files.wheels, *sources]
+def options_for(wheels: Sequence[LocalWheel], work: Path) -> list[str | Path]:
+    """Return the installer's options for wheel files, found beside the index instead of named by their paths.
 
-
-def _building(files: InstallFiles) -> list[str | Path]:
-    options: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
-    for name in files.built:
-        options += ["--no-binary", name]
-    return options
-
-
-def local_wheel(wheel: Path, requirement: str, work: Path) -> list[str | Path]:
-    """Return the installer's options for one wheel file, found beside the index instead of named by its path.
-
-    Named by path it would be recorded as a direct reference (PEP 610) to a file that is gone a second later.
+    Named by path they would be recorded as direct references (PEP 610) to files that are gone a second later.
     """
-    return ["--no-index", "--find-links", wheel.parent, "-r", write_lines(work / "wheel.txt", [requirement])]
+    options: list[str | Path] = []
+    for wheel in wheels:
+        options += ["--find-links", wheel.path.parent]
+    if wheels:
+        options += ["-r", write_lines(work / "own.txt", [wheel.requirement for wheel in wheels])]
+    return options
 
 
 def follow(line: str, reporter: Reporter) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import commands_in_order, follow, local_wheel, split_lock, write_lines
+from imageai_envs.engines.files import commands_in_order, follow, options_for, split_lock, write_lines
 from imageai_envs.engines.helper import helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError, RequestError
@@ -20,10 +20,12 @@ from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.progress import Silent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imageai_envs.engines.base import Resolution
     from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.lockfile import Lock
     from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
@@ -153,7 +155,14 @@ class PipEngine:
         return pins
 
     def install(
-        self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter, only: frozenset[str] | None = None
+        self,
+        python: Path,
+        lock: Lock,
+        work: Path,
+        log: Log,
+        reporter: Reporter,
+        only: frozenset[str] | None = None,
+        beside: Sequence[LocalWheel] = (),
     ) -> None:
         """Install exactly ``lock`` (see :class:`~imageai_envs.engines.base.Engine`)."""
         files = split_lock(lock, work, only)
@@ -168,14 +177,14 @@ class PipEngine:
             done = self._run(command, work, log, reporter)
             if not done.ok:
                 raise install_failure(done, log.path)
+        for wheel in beside:
+            self.install_wheel(python, wheel, work, log, reporter)
 
-    def install_wheel(
-        self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter
-    ) -> None:
+    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             python, "-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile",
-            "--force-reinstall", *local_wheel(wheel, requirement, work),
+            "--force-reinstall", "--no-index", *options_for([wheel], work),
         ]  # fmt: skip
         done = self._run(command, work, log, reporter)
         if not done.ok:

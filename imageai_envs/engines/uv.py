@@ -8,27 +8,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.distributions import distributions_in
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import (
-    command_at_once,
-    commands_in_order,
-    follow,
-    local_wheel,
-    split_lock,
-    write_lines,
-)
+from imageai_envs.engines.files import follow, options_for, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
-from imageai_envs.engines.known_builds import KnownBuilds
 from imageai_envs.errors import RequestError
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.progress import Silent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imageai_envs.engines.base import Resolution
+    from imageai_envs.engines.files import InstallFiles
     from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.lockfile import Lock, Pin
-    from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
     from imageai_envs.target import Target
 
@@ -69,23 +65,37 @@ def find_uv() -> Path | None:
 
 
 def _version_beside_us(executable: Path) -> str | None:
-    """Return the version of the uv that was installed with us, without starting it."""
-    from importlib.metadata import PackageNotFoundError, version
+    """Return the version of the uv that was installed with us, without starting it.
 
+    Read from its metadata directory's name, as an environment's are: importing importlib.metadata takes as long.
+    """
     try:
-        from uv import find_uv_bin
+        import uv
 
-        return version("uv") if Path(find_uv_bin()) == executable else None
-    except (ImportError, FileNotFoundError, PackageNotFoundError):
+        if Path(uv.find_uv_bin()) != executable:
+            return None
+    except (ImportError, FileNotFoundError):
         return None
+    site = Path(uv.__file__).parents[1]
+    return next((item.version for item in distributions_in(site) if item.name == "uv"), None)
+
+
+def _building(lock: Lock, files: InstallFiles, work: Path) -> list[str | Path]:
+    """Return the options that build from source with nothing but the locked setuptools and wheel, hashes checked."""
+    options: list[str | Path] = []
+    for name in files.built:
+        options += ["--no-binary", name]
+    builders = [pin for name in ("setuptools", "wheel") if (pin := lock.pin(name))]
+    if builders:
+        options += ["--build-constraint", write_lines(work / "builders.txt", render_pins(builders, comments=False))]
+    return options
 
 
 @dataclass(frozen=True)
 class UvEngine:
-    """Runs one uv executable; ``home`` is where it remembers its builds."""
+    """Runs one uv executable."""
 
     executable: Path
-    home: Home
 
     @property
     def name(self) -> str:
@@ -162,35 +172,41 @@ class UvEngine:
             raise resolution_failure(done, log.path)
 
     def install(
-        self, python: Path, lock: Lock, work: Path, log: Log, reporter: Reporter, only: frozenset[str] | None = None
+        self,
+        python: Path,
+        lock: Lock,
+        work: Path,
+        log: Log,
+        reporter: Reporter,
+        only: frozenset[str] | None = None,
+        beside: Sequence[LocalWheel] = (),
     ) -> None:
         """Install exactly ``lock`` (see :class:`~imageai_envs.engines.base.Engine`)."""
         files = split_lock(lock, work, only)
-        common: list[str | Path] = [
+        command: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
+            "--only-binary", ":all:", "-r", files.wheels,
         ]  # fmt: skip
-        if only is not None:
-            common.append("--reinstall")
-        builds, of = KnownBuilds(self.home.cache / "builds"), (files, lock.header.target, self._version)
-        if files.sources and builds.has(*of):
-            # uv installs nothing before it has everything: a call that fails has changed nothing.
-            if self._run(command_at_once(files, common), work, log, reporter).ok:
-                return
-            builds.forget(*of)
-        for command in commands_in_order(files, common):
-            done = self._run(command, work, log, reporter)
-            if not done.ok:
-                raise install_failure(done, log.path)
         if files.sources:
-            builds.remember(*of)
+            command += ["-r", files.sources, *_building(lock, files, work)]
+        if only is not None:
+            command.append("--reinstall")
+        # From uv's cache alone, if it has everything. Pins are exact and hashed, so no index can change what is
+        # installed; asking it whether its pages of 55 distributions are still the same takes longer than installing.
+        # A cache that lacks something says so in hundredths of a second, before anything is installed.
+        done = self._run([*command, *options_for(beside, work), "--offline"], work, log, reporter)
+        if not done.ok:
+            for wheel in beside:
+                self.install_wheel(python, wheel, work, log, reporter)
+            done = self._run(command, work, log, reporter)
+        if not done.ok:
+            raise install_failure(done, log.path)
 
-    def install_wheel(
-        self, python: Path, wheel: Path, requirement: str, work: Path, log: Log, reporter: Reporter
-    ) -> None:
+    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
-            "--reinstall", *local_wheel(wheel, requirement, work),
+            "--reinstall", "--no-index", *options_for([wheel], work),
         ]  # fmt: skip
         done = self._run(command, work, log, reporter)
         if not done.ok:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from dataclasses import dataclass
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
+
+from imageai_envs.local_wheel import LocalWheel, local_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +33,7 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: imageai-env\nRoot-Is-Purelib: true\nTag
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same bytes, and so the same hash, every time
 
 
-@dataclass(frozen=True)
-class HookWheel:
-    """The wheel as a file, and the one line of a requirements file that installs it."""
-
-    path: Path
-    requirement: str
-
-
-def write_wheel(directory: Path) -> HookWheel:
+def write_wheel(directory: Path) -> LocalWheel:
     """Write the hook's wheel (PEP 427) into ``directory``.
 
     Raises:
@@ -56,8 +49,7 @@ def write_wheel(directory: Path) -> HookWheel:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, text)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return HookWheel(path, f"{DISTRIBUTION}=={VERSION} --hash=sha256:{sha256}")
+    return local_wheel(path, DISTRIBUTION, VERSION)
 
 
 def _digest(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.tool import REPOSITORY, tool
+from tests.support.tool import REPOSITORY, Answer, tool
+from tests.support.wheels import Project, write_repacked, write_wheel
 
 if TYPE_CHECKING:
     from tests.support.index import Index
@@ -50,23 +51,50 @@ def test_main_job(index: Index, template: Path, engine: str) -> None:
     assert (silent.stdout, silent.stderr) == ("", "")
 
 
-def test_what_uv_has_built_before_is_installed_in_one_call(
+def test_what_is_in_the_cache_of_uv_needs_no_index(
     index: Index, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also what it has built from source, and the pip that every environment holds."""
     cache = tmp_path / "uv"
     monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+    assert tool("lock", "--template", "tiny", "-o", "lock.txt").code == 0
 
-    def calls(name: str) -> int:
-        created = tool("create", name, *TINY, "--engine", "uv", "--json")
-        assert created.code == 0, created.out + created.err
-        log = Path(created.json()["data"]["log"]).read_text(encoding="utf-8")
-        assert tool("run", name, "--", "python", "-c", "import imageai.Detection, keras_resnet").code == 0
-        return sum("--require-hashes" in line for line in log.splitlines() if line.startswith("$ "))
+    def create(name: str) -> Answer:
+        return tool("create", name, "--lock", "lock.txt", "--verify", "imports", "--engine", "uv")
 
-    assert [calls("one"), calls("two")] == [2, 1]
-    # What is remembered may be wrong: then it costs a call that fails, and nothing else.
+    without = create("none")
+    assert (without.code, without.err.count("error:")) == (0, 0)
+
+    index.faults[".*"] = "500"
+    index.requests.clear()
+    assert create("one").code == 0
+    assert index.requests == []
+    ran = tool("run", "one", "--", "python", "-c", "import imageai.Detection, keras_resnet, pip")
+    assert ran.code == 0, ran.err
+
     shutil.rmtree(cache)
-    assert [calls("three"), calls("four")] == [3, 1]
+    failed = create("two")
+    assert failed.code == 6
+    assert "The index answered with an error" in failed.err
+    index.faults.clear()
+    assert create("two").code == 0
+
+
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_what_is_built_from_source_is_built_with_the_locked_setuptools(
+    index: Index, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """Not with the newest: what setuptools puts into a wheel changes between its releases."""
+    for tool_ in ("uv", "pip"):
+        monkeypatch.setenv(f"{tool_.upper()}_CACHE_DIR", str(tmp_path / tool_))
+    (newest,) = [file for file in index.files_of("setuptools") if file.suffix == ".whl"]
+    write_repacked(newest, "80.7.7", tmp_path / "own")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "own"))
+    created = tool("create", "x", *TINY, "--with", "setuptools<81", "--engine", engine, "--json")
+    assert created.code == 0, created.out + created.err
+    site = next(Path(created.json()["data"]["environment"]["root"]).glob("lib/python3*/site-packages"))
+    wheel = next(site.glob("keras_resnet-*.dist-info/WHEEL")).read_text(encoding="utf-8")
+    assert "Generator: setuptools (80.7.7)" in wheel.splitlines()
 
 
 def test_both_engines_make_the_same_pins(index: Index, template: Path) -> None:
@@ -162,7 +190,6 @@ def test_force_replaces_and_a_failure_keeps_the_old(index: Index, template: Path
 
 def test_failing_verification_leaves_nothing(index: Index, template: Path, tmp_path: Path) -> None:
     # A "tensorflow" that breaks on import: the environment installs, and does not work.
-    from tests.support.wheels import Project, write_wheel
 
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 _EPOCH = (2020, 1, 1, 0, 0, 0)
 
 
+def write_repacked(wheel: Path, version: str, directory: Path) -> Path:
+    """Write a real wheel as if it were another release: file name, metadata and what it says of itself."""
+    name, own = wheel.name.split("-")[:2]
+    target = directory / wheel.name.replace(f"-{own}-", f"-{version}-", 1)
+    directory.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as archive:
+        for entry in source.infolist():
+            data = source.read(entry)
+            if entry.filename in (f"{name}-{own}.dist-info/METADATA", f"{name}-{own}.dist-info/RECORD"):
+                data = data.replace(f"Version: {own}".encode(), f"Version: {version}".encode())
+                data = data.replace(f"{name}-{own}.dist-info".encode(), f"{name}-{version}.dist-info".encode())
+            archive.writestr(entry.filename.replace(f"{name}-{own}.", f"{name}-{version}.", 1), data)
+    return target
+
+
 @dataclass(frozen=True)
 class Project:
     """One release to be written.

@@ -57,7 +57,7 @@ def made(engine_name: str, tmp_path: Path) -> Path:
     wheel = hook.write_wheel(tmp_path)
     engine = get_engine(engine_name, Home(tmp_path / "home", tmp_path / "cache", tmp_path / "config"))
     python = root / "bin" / "python"
-    engine.install_wheel(python, wheel.path, wheel.requirement, tmp_path, Log(tmp_path / "log"), Silent())
+    engine.install_wheel(python, wheel, tmp_path, Log(tmp_path / "log"), Silent())
     return root
 
 

@@ -17,7 +17,6 @@ from imageai_envs.errors import UnsolvableError
 from imageai_envs.interpreters import Interpreter
 from imageai_envs.lockfile import Pin, parse_lock
 from imageai_envs.locking import LockInputs, check_clashes, compile_lock
-from imageai_envs.paths import Home
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
 from imageai_envs.target import Target
@@ -167,7 +166,7 @@ def test_what_may_go_together_passes(extra: str) -> None:
 
 def test_a_dropped_distribution_leaves_no_trace_in_the_pins(index: Index, tmp_path: Path) -> None:
     engine, log, python = (
-        UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
+        UvEngine(Path(uv.find_uv_bin())),
         Log(tmp_path / "x.log"),
         ours(),
     )
@@ -192,7 +191,7 @@ def test_believed_metadata_of_imageai_cannot_be_solved(index: Index, tmp_path: P
     with pytest.raises(UnsolvableError, match="keras") as caught:
         compile_lock(
             one,
-            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
+            UvEngine(Path(uv.find_uv_bin())),
             python,
             Log(tmp_path / "x.log"),
             Silent(),
@@ -205,7 +204,7 @@ def test_clashes_cost_no_request(index: Index, tmp_path: Path) -> None:
     with pytest.raises(UnsolvableError):
         compile_lock(
             inputs("numpy>=2", target=python.target),
-            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
+            UvEngine(Path(uv.find_uv_bin())),
             python,
             Log(tmp_path / "x.log"),
             Silent(),

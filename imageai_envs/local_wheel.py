@@ -1,0 +1,33 @@
+"""A wheel that is at hand as a file: the runtime hook, which we write, and the pip that virtualenv carries."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LocalWheel:
+    """A wheel to be installed beside a lock.
+
+    Attributes:
+        path: the file.
+        requirement: the one line of a requirements file that installs it, pinned and hashed.
+    """
+
+    path: Path
+    requirement: str
+
+
+def local_wheel(path: Path, distribution: str, version: str) -> LocalWheel:
+    """Return the wheel at ``path``, pinned to its contents.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return LocalWheel(path, f"{distribution}=={version} --hash=sha256:{sha256}")
