@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,16 +55,33 @@ class Catalog:
 
 @dataclass(frozen=True)
 class Selection:
-    """The answer to a request: which template, which exact version of its framework, which variant."""
+    """The answer to a request: which template, which exact version of its framework, which variant.
+
+    Attributes:
+        entry: the template.
+        version: release of its framework.
+        variant: ``cpu`` or ``gpu``.
+        named: this release was asked for; otherwise it is the newest, unless a Python has wheels of an older one only.
+    """
 
     entry: Entry
     version: str
     variant: str
+    named: bool = True
 
     @property
     def template(self) -> Template:
         """The chosen template."""
         return self.entry.template
+
+    @property
+    def choosing(self) -> Template:
+        """The template to choose a Python for."""
+        return self.template.of(self.version) if self.named else self.template
+
+    def on(self, python: tuple[int, int]) -> Selection:
+        """Return the selection for a CPython minor."""
+        return self if self.named else replace(self, version=self.template.newest_on(python))
 
     @property
     def release(self) -> Release:
@@ -116,7 +133,8 @@ def select(request: Request, home: Home) -> Selection:
             hint=f"imageai-env templates show {template.name}",
             code="no-such-variant",
         )
-    return Selection(entry, _exact(request, template), request.variant)
+    named = _named(request, template)
+    return Selection(entry, named or template.newest, request.variant, named=named is not None)
 
 
 def _is_path(name: str | None) -> bool:
@@ -246,11 +264,11 @@ def _names(entries: Iterable[Entry]) -> str:
     return ", ".join(entry.template.name for entry in entries) or "none"
 
 
-def _exact(request: Request, template: Template) -> str:
-    """Return the exact release of the framework: the newest patch for a minor, the named one otherwise."""
+def _named(request: Request, template: Template) -> str | None:
+    """Return the release of the framework that is asked for exactly; None: any patch of the minor, or any minor."""
     asked = _asked(request)
     if asked is None:
-        return template.newest
+        return None
     framework, text = asked
     if framework is not template.framework:
         raise RequestError(
@@ -260,7 +278,7 @@ def _exact(request: Request, template: Template) -> str:
         )
     wanted = _parse(text, framework.option)
     if len(wanted.release) <= 2 and not wanted.is_prerelease and f"{wanted.major}.{wanted.minor}" == template.minor:
-        return template.newest
+        return None
     for patch in template.patches:
         if Version(patch) == wanted:
             return patch

@@ -189,6 +189,7 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
                 f"{wish.lock} is a lock for {lock.header.target}; this would be {interpreter.target}.",
                 hint="Lock for this machine: imageai-env lock -o FILE",
             )
+        selection = selection.on(interpreter.minor)
         if not lock:
             inputs = LockInputs(selection, request.extras, interpreter.target)
             check_clashes(inputs)
@@ -288,7 +289,7 @@ def find_python(
         why_not = 'uv, which could fetch one, is not installed: python -m pip install "imageai-envs[uv]"'
     else:
         fetch = _fetch_later if dry_run else uv_fetcher(uv, home, log, reporter)
-    return choose(selection.template, wanted, home=home, fetch=fetch, reporter=reporter, why_no_fetch=why_not)
+    return choose(selection.choosing, wanted, home=home, fetch=fetch, reporter=reporter, why_no_fetch=why_not)
 
 
 @dataclass

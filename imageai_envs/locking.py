@@ -65,7 +65,7 @@ class LockInputs:
     @property
     def built(self) -> tuple[str, ...]:
         """Distributions that may be built from source."""
-        return self.selection.template.sources_built(self.selection.version)
+        return self.selection.template.sources_built(self.selection.version, self.target)
 
     @property
     def dropped(self) -> tuple[str, ...]:

@@ -86,8 +86,8 @@ def check_lock(wish: LockWish, home: Home, reporter: Reporter) -> Lock:
     """
     lock = read_lock(wish.path)
     request = _request(wish.request, lock)
-    selection = select(request, home)
     target = lock.header.target
+    selection = select(request, home).on(target.python)
     if LockInputs(selection, request.extras, target).digest == lock.header.inputs:
         return lock
     fresh = _compile(wish, lock, home, reporter)
@@ -155,7 +155,8 @@ def _compile(wish: LockWish, previous: Lock | None, home: Home, reporter: Report
     wanted = request.python or (target.python_version if target else None)
     interpreter = find_python(selection, wanted, home, log, reporter, download=wish.download)
     engine = get_engine(wish.engine, home)
-    inputs = LockInputs(selection, request.extras, target or interpreter.target)
+    target = target or interpreter.target
+    inputs = LockInputs(selection.on(target.python), request.extras, target)
     if previous is None and not wish.upgrade_all:
         proved = verified_lock(inputs)
         if proved:

@@ -6,10 +6,11 @@ without a reason cannot be removed safely later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -21,6 +22,7 @@ from imageai_envs.interpreters.model import OPTIONAL_MODULES
 from imageai_envs.toml_reader import Problems, Table, read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from imageai_envs.interpreters.model import Interpreter
@@ -54,12 +56,21 @@ class Cap:
 
 @dataclass(frozen=True)
 class Treatment:
-    """A distribution that is treated in its own way (built from source, or left out), and why."""
+    """A distribution that is treated in its own way (built from source, or left out), and why.
+
+    Attributes:
+        distribution: its normalized name.
+        releases: the releases of the framework for which that is so; empty for all of the template.
+        reason: why.
+        source: where that was seen.
+        marker: a PEP 508 marker, when it is not so on every target.
+    """
 
     distribution: str
     releases: SpecifierSet
     reason: str
     source: str
+    marker: Marker | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,7 @@ class Template:
         minor: the framework's minor, ``2.10``.
         patches: exact releases, oldest first; the last answers ``--tf 2.10``.
         python: PEP 440 specifier of the Pythons that ImageAI and this minor both run on.
+        python_of: for releases that have wheels for fewer of those Pythons, a specifier of these.
         python_preferred: minors in the order in which they are tried.
         python_modules: modules of the standard library that it needs and that some Pythons come without.
         python_reason: why not newer ones.
@@ -130,6 +142,7 @@ class Template:
     minor: str
     patches: tuple[str, ...]
     python: SpecifierSet
+    python_of: Mapping[str, SpecifierSet]
     python_preferred: tuple[str, ...]
     python_modules: tuple[str, ...]
     python_reason: str
@@ -143,6 +156,16 @@ class Template:
     def newest(self) -> str:
         """Return the newest patch that this template knows."""
         return self.patches[-1]
+
+    def newest_on(self, python: tuple[int, int]) -> str:
+        """Return the newest patch that has wheels for a CPython minor."""
+        text = f"{python[0]}.{python[1]}"
+        having = [patch for patch in self.patches if self.python_of.get(patch, SpecifierSet()).contains(text)]
+        return having[-1] if having else self.newest
+
+    def of(self, version: str) -> Template:
+        """Return this template for one release of its framework: the Pythons are those of its wheels."""
+        return replace(self, python=self.python & self.python_of.get(version, SpecifierSet()))
 
     def release(self, version: str) -> Release:
         """Return the release of its framework with that version."""
@@ -189,9 +212,14 @@ class Template:
         lines = (_applies(cap.requirement, environment) for cap in self.caps if cap.releases.contains(version))
         return tuple(line for line in lines if line)
 
-    def sources_built(self, version: str) -> tuple[str, ...]:
-        """Return the distributions that may be built from source."""
-        return tuple(item.distribution for item in self.source_only if item.releases.contains(version))
+    def sources_built(self, version: str, target: Target) -> tuple[str, ...]:
+        """Return the distributions that may be built from source on ``target``."""
+        environment = target.marker_environment()
+        return tuple(
+            item.distribution
+            for item in self.source_only
+            if item.releases.contains(version) and (item.marker is None or item.marker.evaluate(environment))
+        )
 
     def left_out(self, version: str) -> tuple[str, ...]:
         """Return the distributions that are removed from the resolved set."""
@@ -220,7 +248,7 @@ def load_template(path: Path) -> Template:
     name, summary = root.text("name"), root.text("summary")
     framework = _framework(root)
     minor, patches = _read_releases(root.table(framework.name), framework)
-    python, preferred, modules, python_reason = _read_python(root.table("python"))
+    python, python_of, preferred, modules, python_reason = _read_python(root.table("python"), patches)
     template = Template(
         name=name,
         summary=summary,
@@ -229,13 +257,14 @@ def load_template(path: Path) -> Template:
         minor=minor,
         patches=patches,
         python=python,
+        python_of=python_of,
         python_preferred=preferred,
         python_modules=modules,
         python_reason=python_reason,
         imageai=_read_imageai(root.table("imageai")),
         variants=_read_variants(root.table("variants"), framework, problems),
         caps=tuple(_read_cap(table, framework) for table in root.tables("caps")),
-        source_only=tuple(_read_treatment(table, framework) for table in root.tables("source-only")),
+        source_only=tuple(_read_treatment(table, framework, marked=True) for table in root.tables("source-only")),
         dropped=tuple(_read_treatment(table, framework) for table in root.tables("dropped")),
     )
     root.end()
@@ -262,11 +291,20 @@ def _read_releases(table: Table | None, framework: Framework) -> tuple[str, tupl
     return minor, patches
 
 
-def _read_python(table: Table | None) -> tuple[SpecifierSet, tuple[str, ...], tuple[str, ...], str]:
+def _read_python(
+    table: Table | None, patches: tuple[str, ...]
+) -> tuple[SpecifierSet, dict[str, SpecifierSet], tuple[str, ...], tuple[str, ...], str]:
     if table is None:
-        return SpecifierSet(), (), (), ""
+        return SpecifierSet(), {}, (), (), ""
     text = table.text("requires")
     requires = table.parsed("requires", text, _specifier) or SpecifierSet()
+    of = {
+        patch: table.parsed("releases", narrower, _specifier) or SpecifierSet()
+        for patch, narrower in (table.mapping("releases") or {}).items()
+    }
+    for patch in of:
+        if patch not in patches:
+            table.problems.add(table.place("releases"), f"{patch} is not among the patches")
     preferred = table.texts("preferred")
     for version in preferred:
         if table.parsed("preferred", version, _version) is not None and not requires.contains(version):
@@ -278,7 +316,7 @@ def _read_python(table: Table | None) -> tuple[SpecifierSet, tuple[str, ...], tu
             table.problems.add(table.place("modules"), f"{name!r} is not known; interpreters are asked for {known}")
     reason = table.text("reason")
     table.end()
-    return requires, preferred, modules, reason
+    return requires, of, preferred, modules, reason
 
 
 def _read_imageai(table: Table | None) -> ImageAI:
@@ -338,9 +376,11 @@ def _read_cap(table: Table, framework: Framework) -> Cap:
     return cap
 
 
-def _read_treatment(table: Table, framework: Framework) -> Treatment:
+def _read_treatment(table: Table, framework: Framework, *, marked: bool = False) -> Treatment:
     name = canonicalize_name(table.text("distribution"))
-    item = Treatment(name, _read_when(table, framework), table.text("reason"), table.text("source"))
+    text = table.text("marker", required=False) if marked else ""
+    marker = table.parsed("marker", text, _marker) if text else None
+    item = Treatment(name, _read_when(table, framework), table.text("reason"), table.text("source"), marker)
     table.end()
     return item
 
@@ -364,6 +404,13 @@ def _specifier(text: str) -> SpecifierSet:
         return SpecifierSet(text)
     except InvalidSpecifier as error:
         raise ValueError("not a PEP 440 specifier") from error
+
+
+def _marker(text: str) -> Marker:
+    try:
+        return Marker(text)
+    except InvalidMarker as error:
+        raise ValueError(f"not a PEP 508 marker ({error})") from error
 
 
 @cache

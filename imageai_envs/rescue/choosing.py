@@ -108,7 +108,7 @@ def choose_template(source: Source, how: How, home: Home) -> Choice:
         problems += found
     problems += mismatched_pair(asked, selection)
     problems += imageai_problems(asked, selection, complete=source.complete)
-    python, problem = _python(source, selection.template)
+    python, problem = _python(source, selection.choosing)
     problems += [problem] if problem and not how.python else []
     newest = imageai is not None and not imageai.pin and not source.complete
     unused = framework is TENSORFLOW and (newest or (imageai is not None and _only_3(imageai)))

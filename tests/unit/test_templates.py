@@ -83,7 +83,8 @@ def test_every_allowed_python_is_tried_newest_first(template: Template) -> None:
         ("2.8", "3.7 to 3.10"),
         ("2.9", "3.7 to 3.10"),
         ("2.10", "3.7 to 3.10"),
-        ("2.11", "3.8 to 3.10"),
+        ("2.11", "3.7 to 3.10"),
+        ("2.12", "3.8 to 3.10"),
         ("2.13", "3.8 to 3.10"),
         ("2.14", "3.9 to 3.10"),
         ("2.15", "3.9 to 3.10"),
@@ -199,7 +200,17 @@ def test_keras_is_asked_for_where_tensorflow_does_not(minor: str) -> None:
 )
 def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> None:
     for patch in SHIPPED[minor].patches:
-        assert set(SHIPPED[minor].sources_built(patch)) == expected
+        for python in SHIPPED[minor].python_preferred:
+            target = Target.parse(f"cp{python.replace('.', '')}-linux-x86_64")
+            jax = {"jax"} if (minor, python) == ("2.12", "3.8") else set()
+            assert set(SHIPPED[minor].sources_built(patch, target)) == expected | jax
+
+
+def test_a_python_without_wheels_of_the_newest_patch_gets_the_one_before() -> None:
+    newest = {python: SHIPPED["2.11"].newest_on((3, python)) for python in (7, 8, 9, 10)}
+    assert newest == {7: "2.11.0", 8: "2.11.1", 9: "2.11.1", 10: "2.11.1"}
+    assert SHIPPED["2.11"].of("2.11.1").python_words() == "3.8 to 3.10"
+    assert SHIPPED["2.11"].of("2.11.0").python_words() == "3.7 to 3.10"
 
 
 # Platforms
@@ -403,7 +414,7 @@ def test_a_valid_template_is_read(tmp_path: Path) -> None:
     template = load_template(write(tmp_path, VALID))
 
     assert (template.name, template.newest) == ("mine", "2.10.1")
-    assert template.sources_built("2.10.1") == ("keras-resnet",)
+    assert template.sources_built("2.10.1", Target.parse(LINUX)) == ("keras-resnet",)
     assert template.constraints("2.10.0", Target.parse(LINUX)) == ("matplotlib<3.6",)
     assert template.constraints("2.10.1", Target.parse(LINUX)) == ()
     assert template.requirements("cpu", "2.10.1", Target.parse(LINUX)) == ("tensorflow-cpu==2.10.1", "numpy")
@@ -485,6 +496,21 @@ def test_a_valid_template_is_read(tmp_path: Path) -> None:
             'preferred = ["3.10"]',
             'preferred = ["3.11"]',
             "python.preferred (line 11): 3.11 is not in >=3.7,<3.11",
+        ),
+        (
+            'preferred = ["3.10"]',
+            'preferred = ["3.10"]\nreleases = { "2.10.2" = ">=3.8" }',
+            "python.releases (line 12): 2.10.2 is not among the patches",
+        ),
+        (
+            'preferred = ["3.10"]',
+            'preferred = ["3.10"]\nreleases = { "2.10.1" = "3.8" }',
+            "python.releases (line 12): '3.8' is not valid: not a PEP 440 specifier",
+        ),
+        (
+            'distribution = "Keras_ResNet"',
+            'distribution = "Keras_ResNet"\nmarker = "python < 3"',
+            "source-only[0].marker (line 33): 'python < 3' is not valid: not a PEP 508 marker",
         ),
         (
             'requires = ">=3.7,<3.11"',

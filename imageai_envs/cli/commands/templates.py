@@ -15,6 +15,8 @@ from imageai_envs.verified_locks import load_matrix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from packaging.markers import Marker
+
     from imageai_envs.catalog import Entry
     from imageai_envs.template import Template
     from imageai_envs.verified_locks import Cell
@@ -41,6 +43,7 @@ def _data(entry: Entry) -> dict[str, object]:
         template.framework.name: list(template.patches),
         "imageai": template.imageai.version,
         "python": str(template.python),
+        "python_of": {patch: str(pythons) for patch, pythons in template.python_of.items()},
         "variants": {
             variant.name: {"requirements": list(variant.requirements), "disk_mb": variant.disk_mb}
             for variant in template.variants.values()
@@ -124,7 +127,7 @@ def show_command(session: Session, /, name: str) -> Result:
         f"{template.name}: {template.summary}",
         f"  file        {template.path} ({entry.origin})",
         f"  {template.framework.name:<10}  {', '.join(template.patches)}",
-        f"  python      {template.python_words()} ({template.python_reason})",
+        f"  python      {template.python_words()}{_narrower(template)} ({template.python_reason})",
         f"  imageai     {template.imageai.version}, with {', '.join(template.imageai.dependencies) or 'its own'}",
     ]
     if template.imageai.replaces_dependencies:
@@ -135,15 +138,21 @@ def show_command(session: Session, /, name: str) -> Result:
     for title, items in (("built from source", template.source_only), ("left out", template.dropped)):
         for item in items:
             text.append(
-                f"  {title}: {item.distribution}{_when(template, str(item.releases))}: {item.reason} [{item.source}]"
+                f"  {title}: {item.distribution}{_when(template, str(item.releases), item.marker)}: "
+                f"{item.reason} [{item.source}]"
             )
     for cap in template.caps:
         text.append(f"  cap {cap.requirement}{_when(template, str(cap.releases))}: {cap.reason} [{cap.source}]")
     return Result("templates show", _data(entry), text)
 
 
-def _when(template: Template, specifier: str) -> str:
-    return f" ({template.framework.title} {specifier})" if specifier else ""
+def _when(template: Template, specifier: str, marker: Marker | None = None) -> str:
+    when = [f"{template.framework.title} {specifier}"] if specifier else []
+    return f" ({', '.join([*when, *([str(marker)] if marker else [])])})" if when or marker else ""
+
+
+def _narrower(template: Template) -> str:
+    return "".join(f"; {patch}: {template.of(patch).python_words()}" for patch in template.python_of)
 
 
 @command.command("validate")
