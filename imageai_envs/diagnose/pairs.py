@@ -226,13 +226,13 @@ def _builds(subject: Subject, facts: Facts) -> list[Finding]:
 
 def _python(subject: Subject, facts: Facts) -> list[Finding]:
     """Say which Pythons no template serves, and why."""
-    if facts.implementation == "CPython" and facts.bits == 64 and (3, 7) <= facts.version[:2] <= (3, 10):
+    if facts.implementation == "CPython" and facts.bits == 64 and (3, 6) <= facts.version[:2] <= (3, 10):
         return []
     used = subject.tensorflow is not None or subject.has("imageai", "<3")
     if facts.implementation != "CPython" or facts.bits != 64:
         what = f"{facts.implementation} {facts.minor}, {facts.bits} bits"
         cause = "Wheels of TensorFlow and PyTorch are for 64-bit CPython: pip answers 'No matching distribution found'."
-    elif facts.version[:2] < (3, 7):
+    elif facts.version[:2] < (3, 6):
         what = f"Python {facts.minor}"
         cause = "It is older than what ImageAI and today's packaging tools work with; no template serves it."
     elif subject.has("imageai", ">=3") and not subject.tensorflow:
@@ -251,9 +251,9 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
     return [
         Finding(
             "python-unsupported",
-            "warning" if used or facts.version[:2] < (3, 7) else "note",
+            "warning" if used or facts.version[:2] < (3, 6) else "note",
             str(subject.executable),
-            f"it is {what}; templates serve 64-bit CPython 3.7 to 3.10",
+            f"it is {what}; templates serve 64-bit CPython 3.6 to 3.10",
             cause,
             remedy.fresh(subject),
             link="https://github.com/OlafenwaMoses/ImageAI/issues/758",

@@ -29,11 +29,17 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
 
 @dataclass(frozen=True)
 class InstallFiles:
-    """A lock in two parts: wheels, and what is built from source.
+    """A lock in its parts.
 
-    ``isolated`` is set when the lock lacks setuptools or wheel, so that a build must fetch them.
+    Attributes:
+        pip: the pip that it pins, if it does; part of ``wheels`` too.
+        wheels: what is not built.
+        sources: what is built from source.
+        built: names of these.
+        isolated: the lock lacks setuptools or wheel, so that a build must fetch them.
     """
 
+    pip: Path | None
     wheels: Path
     sources: Path | None
     built: tuple[str, ...]
@@ -45,7 +51,9 @@ def split_lock(lock: Lock, work: Path, only: frozenset[str] | None = None) -> In
     pins = [pin for pin in lock.pins if only is None or pin.name in only]
     built = tuple(pin for pin in pins if pin.name in lock.header.built)
     wheels = [pin for pin in pins if pin not in built]
+    pip = [pin for pin in wheels if pin.name == "pip"]
     return InstallFiles(
+        pip=write_lines(work / "pip.txt", render_pins(pip, comments=False)) if pip else None,
         wheels=write_lines(work / "wheels.txt", render_pins(wheels, comments=False)),
         sources=write_lines(work / "sources.txt", render_pins(built, comments=False)) if built else None,
         built=tuple(pin.name for pin in built),
@@ -54,11 +62,13 @@ def split_lock(lock: Lock, work: Path, only: frozenset[str] | None = None) -> In
 
 
 def commands_in_order(files: InstallFiles, common: Sequence[str | Path]) -> list[list[str | Path]]:
-    """Return the installer's command lines, in order: the wheels, then what is built with them.
+    """Return the installer's command lines, in order: its own pip, the wheels, then what is built with them.
 
+    A lock that pins pip does so because the one that came with the environment does not know the tags of its wheels.
     Building with the environment's own, locked setuptools and wheel means that a build fetches nothing.
     """
-    commands: list[list[str | Path]] = [[*common, "--only-binary", ":all:", "-r", files.wheels]]
+    of_wheels = [file for file in (files.pip, files.wheels) if file]
+    commands: list[list[str | Path]] = [[*common, "--only-binary", ":all:", "-r", file] for file in of_wheels]
     if files.sources:
         options: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
         for name in files.built:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _READY = "imageai-env-helper"
 
 
+OLDEST_THAT_RESOLVES = (3, 7)
+"""On Python 3.6 pip-tools ends at 6.4.0, which resolves as pip did before 2020, and pip at 21.3.1, without a report."""
+
+
 @dataclass(frozen=True)
 class HelperPins:
     """What is installed into a helper environment."""

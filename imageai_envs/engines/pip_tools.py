@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import commands_in_order, follow, options_for, split_lock, write_lines
-from imageai_envs.engines.helper import helper_environment, helper_pins
+from imageai_envs.engines.helper import OLDEST_THAT_RESOLVES, helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError, RequestError
 from imageai_envs.lockfile import Pin, parse_pins, render_pins
@@ -60,6 +60,8 @@ class PipEngine:
 
     def describe(self, interpreter: Interpreter) -> str:
         """Return the versions of pip-tools and pip that resolve for this Python."""
+        if interpreter.minor < OLDEST_THAT_RESOLVES:
+            return "pip"  # verified and given locks only
         return helper_pins(interpreter.minor).words()
 
     def _run(self, argv: list[str | Path], work: Path, log: Log, reporter: Reporter) -> Finished:
@@ -81,6 +83,13 @@ class PipEngine:
                 f"{resolution.target}.",
                 hint='python -m pip install "imageai-envs[uv]", and --engine uv',
                 code="foreign-target",
+            )
+        if interpreter.minor < OLDEST_THAT_RESOLVES:
+            raise RequestError(
+                f"The engine pip cannot resolve for Python {interpreter.target.python_version}: pip-tools for it is "
+                "too old. It installs verified locks, and locks that the engine uv made.",
+                hint='python -m pip install "imageai-envs[uv]", and --engine uv',
+                code="old-python",
             )
         python = helper_environment(interpreter, self.home, _pip_environment(), log, reporter)
         output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))

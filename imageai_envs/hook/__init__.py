@@ -27,7 +27,7 @@ Name: {DISTRIBUTION}
 Version: {VERSION}
 Summary: Runtime hook of imageai-env: legacy optimizers for ImageAI, libdevice for XLA. IMAGEAI_ENV_HOOK=0 turns it off.
 License: MIT
-Requires-Python: >=3.7
+Requires-Python: >=3.6
 """
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imageai-env\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same bytes, and so the same hash, every time

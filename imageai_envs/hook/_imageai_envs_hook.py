@@ -9,7 +9,7 @@ nothing outside the module that is being imported:
   the new one refuses their ``decay`` and silently ignores their ``lr``, which makes the learning rate ten times
   what ImageAI means. Other code sees the optimizers that it asks for.
 
-``IMAGEAI_ENV_HOOK=0`` turns it off. Python 3.7 syntax; nothing is imported at start that Python has not imported.
+``IMAGEAI_ENV_HOOK=0`` turns it off. Python 3.6 syntax; nothing is imported at start that Python has not imported.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Keep the traceback that ends this Python, for whoever started it.
 
-Runs inside environments, first thing after `site` (Python 3.7 syntax): its directory is first on PYTHONPATH and is
+Runs inside environments, first thing after `site` (Python 3.6 syntax): its directory is first on PYTHONPATH and is
 taken away from there again at once, so that the program and its children see what they would see without us. A
 sitecustomize of the user's is then loaded as usual.
 """

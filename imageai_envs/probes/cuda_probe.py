@@ -1,4 +1,4 @@
-"""Open the CUDA libraries that TensorFlow opens, and compute on the GPU. Run inside an environment, Python 3.7 syntax.
+"""Open the CUDA libraries that TensorFlow opens, and compute on the GPU. Run inside an environment, Python 3.6 syntax.
 
     python -I cuda_probe.py libraries links|rpath SONAME...     opens each library, in the order given
     python -I cuda_probe.py devices list|compute                what TensorFlow sees; a product and a training step

@@ -1,4 +1,4 @@
-"""What the short probes share: the imports, the answer, and the closed network. They run on Python 3.7 and newer.
+"""What the short probes share: the imports, the answer, and the closed network. They run on Python 3.6 and newer.
 
 A probe is started as ``PROBE imports|inference DIRECTORY``. It runs offline on purpose: sockets are closed to anything
 but this machine, so a probe that passes needs no network.

@@ -1,4 +1,4 @@
-"""What the full probes share: stages that stand alone, and their answers. They run on Python 3.7 and newer.
+"""What the full probes share: stages that stand alone, and their answers. They run on Python 3.6 and newer.
 
 A full probe is started as ``PROBE DIRECTORY [--only STAGE,STAGE] [--threads N]``. One stage that fails stops no other.
 Nothing is downloaded: models get random weights that are made to give clear answers, and sockets are closed to anything

@@ -151,6 +151,7 @@ def rescue_source(source: Source, home: Home, reporter: Reporter, how: How | Non
     if interpreter is None:
         fit = _unresolved(parts, choice.selection, no_python)
     else:
+        choice = replace(choice, selection=choice.selection.on(interpreter.minor))
         fitting = Fitting(choice.selection, interpreter, engine, log, reporter, parts.preferred)
         fit = fitting.search(parts.wanted)
     extras, lock = _kept(source, fit, choice.selection, engine, interpreter)

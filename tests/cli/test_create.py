@@ -97,6 +97,13 @@ def test_what_is_built_from_source_is_built_with_the_locked_setuptools(
     assert "Generator: setuptools (80.7.7)" in wheel.splitlines()
 
 
+def test_the_pip_that_a_lock_pins_installs_the_rest(index: Index, template: Path) -> None:
+    created = tool("create", "x", *TINY, "--with", "pip==26.3", "--engine", "pip", "--json")
+    assert created.code == 0, created.out + created.err
+    log = Path(created.json()["data"]["log"]).read_text(encoding="utf-8")
+    assert 0 < log.index("/pip.txt") < log.index("/wheels.txt") < log.index("/sources.txt")
+
+
 def test_both_engines_make_the_same_pins(index: Index, template: Path) -> None:
     packages = {}
     for engine in ("uv", "pip"):

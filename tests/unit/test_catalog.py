@@ -105,6 +105,13 @@ def test_versions(home: Home, tensorflow: str | None, name: str, exact: str | No
     assert selection.variant == "cpu"
 
 
+def test_without_a_named_patch_the_python_decides(home: Home) -> None:
+    whole, named = (select(Request(tensorflow=text), home) for text in ("2.11", "2.11.1"))
+    assert [whole.on((3, minor)).version for minor in (7, 8, 10)] == ["2.11.0", "2.11.1", "2.11.1"]
+    assert (whole.choosing.python_words(), named.choosing.python_words()) == ("3.7 to 3.10", "3.8 to 3.10")
+    assert named.on((3, 7)) is named
+
+
 def test_the_nearest_template_of_a_minor(home: Home) -> None:
     put(project(), "ours")
     assert select(Request(tensorflow="2.10"), home).template.name == "ours"

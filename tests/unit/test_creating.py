@@ -176,6 +176,16 @@ def test_a_python_that_the_template_does_not_run_on(home: Home, template: Path) 
     assert error.code == "python-unsupported"
 
 
+def test_a_python_without_wheels_of_the_newest_patch_gets_an_older_one(home: Home, template: Path) -> None:
+    newer = f'releases = {{ "2.10.1" = ">{MINOR}.99" }}'
+    template.write_text(
+        template.read_text(encoding="utf-8").replace("[python]", f"[python]\n{newer}"), encoding="utf-8"
+    )
+    assert plan(Wish(TINY, "x"), home).selection.version == "2.10.0"
+    error = refused(Wish(dataclasses.replace(TINY, tensorflow="2.10.1", python=MINOR), "x", download=False), home)
+    assert error.code == "python-unsupported"
+
+
 # From a lock ------------------------------------------------------------------------------------------------------
 
 

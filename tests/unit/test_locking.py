@@ -12,11 +12,13 @@ import pytest
 import uv
 
 from imageai_envs.catalog import Entry, Selection
+from imageai_envs.engines.pip_tools import PipEngine
 from imageai_envs.engines.uv import UvEngine
-from imageai_envs.errors import UnsolvableError
+from imageai_envs.errors import RequestError, UnsolvableError
 from imageai_envs.interpreters import Interpreter
 from imageai_envs.lockfile import Pin, parse_lock
 from imageai_envs.locking import LockInputs, check_clashes, compile_lock
+from imageai_envs.paths import Home
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
 from imageai_envs.target import Target
@@ -197,6 +199,15 @@ def test_believed_metadata_of_imageai_cannot_be_solved(index: Index, tmp_path: P
             Silent(),
         )
     assert caught.value.exit_code == 5
+
+
+def test_the_engine_pip_does_not_resolve_for_pythons_without_a_pip_tools_that_can(tmp_path: Path) -> None:
+    old = dataclasses.replace(ours(), version=(3, 6, 15))
+    engine = PipEngine(Home(tmp_path, tmp_path, tmp_path))
+    with pytest.raises(RequestError, match="cannot resolve for Python 3.6") as caught:
+        compile_lock(inputs(target=old.target), engine, old, Log(tmp_path / "x.log"), Silent())
+    assert caught.value.code == "old-python"
+    assert engine.describe(old) == "pip"
 
 
 def test_clashes_cost_no_request(index: Index, tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def says(root: Path, *lines: str, end: str = "exit 0") -> None:
 
 
 @pytest.mark.parametrize("path", PROBES, ids=lambda path: path.name)
-def test_probes_have_the_syntax_of_python_3_7(path: Path) -> None:
-    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+def test_probes_have_the_syntax_of_python_3_6(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def actions(plan: Rescue) -> dict[str, tuple[str, str]]:
 # The template
 
 
+def test_a_range_that_allows_every_patch_leaves_the_patch_to_the_python() -> None:
+    whole, exact, part = (
+        choice(f"tensorflow{text}\n").selection for text in ("~=2.11.0", "==2.11.1", ">=2.11.1,<2.12")
+    )
+    assert (whole.on((3, 7)).version, whole.on((3, 8)).version) == ("2.11.0", "2.11.1")
+    assert (exact.on((3, 7)).version, part.on((3, 7)).version) == ("2.11.1", "2.11.1")
+
+
 @pytest.mark.parametrize(
     ("asked", "taken"),
     [
@@ -184,7 +192,7 @@ def test_an_installation_with_both_frameworks_ran_imageai_3_only_with_torchvisio
             "tensorflow-gpu==1.13.1\n",
             "tf1.15",
             {"tensorflow==1.15.5"},
-            "measured, with ImageAI 2.1.5 on Python 3.7. templ",
+            "measured, with ImageAI 2.1.5 on Python 3.6 and 3.7. templ",
         ),
     ],
 )

@@ -76,9 +76,9 @@ def test_every_allowed_python_is_tried_newest_first(template: Template) -> None:
 @pytest.mark.parametrize(
     ("minor", "words"),
     [
-        ("2.4", "3.7 to 3.8"),
-        ("2.5", "3.7 to 3.9"),
-        ("2.6", "3.7 to 3.9"),
+        ("2.4", "3.6 to 3.8"),
+        ("2.5", "3.6 to 3.9"),
+        ("2.6", "3.6 to 3.9"),
         ("2.7", "3.7 to 3.9"),
         ("2.8", "3.7 to 3.10"),
         ("2.9", "3.7 to 3.10"),
@@ -209,6 +209,7 @@ def test_nothing_else_is_built_from_source(minor: str, expected: set[str]) -> No
 def test_a_python_without_wheels_of_the_newest_patch_gets_the_one_before() -> None:
     newest = {python: SHIPPED["2.11"].newest_on((3, python)) for python in (7, 8, 9, 10)}
     assert newest == {7: "2.11.0", 8: "2.11.1", 9: "2.11.1", 10: "2.11.1"}
+    assert [SHIPPED[minor].newest_on((3, 6)) for minor in ("2.4", "2.5", "2.6")] == ["2.4.4", "2.5.2", "2.6.2"]
     assert SHIPPED["2.11"].of("2.11.1").python_words() == "3.8 to 3.10"
     assert SHIPPED["2.11"].of("2.11.0").python_words() == "3.7 to 3.10"
 
