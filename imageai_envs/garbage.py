@@ -37,7 +37,7 @@ def find_garbage(home: Home) -> tuple[Garbage, ...]:
         found += [("rest", entry) for entry in home.environments.iterdir() if LEFTOVER.fullmatch(entry.name)]
     if home.helpers.is_dir():
         found += [("helper", entry) for entry in home.helpers.iterdir()]
-    for name in ("virtualenv", "pip-tools", "locks"):
+    for name in ("virtualenv", "pip-tools", "locks", "pages"):
         if (home.cache / name).is_dir():
             found.append(("cache", home.cache / name))
     if home.logs.is_dir():

@@ -22,6 +22,15 @@ class LocalWheel:
     path: Path
     requirement: str
 
+    @property
+    def page(self) -> str:
+        """A page with a link to it, as of an index (PEP 503).
+
+        A directory tells no hashes, so that uv rather takes the same file from an index whose page it has in its cache.
+        """
+        sha256 = self.requirement.rpartition(":")[2]
+        return f'<!DOCTYPE html><a href="{self.path.as_uri()}#sha256={sha256}">{self.path.name}</a>\n'
+
 
 def local_wheel(path: Path, distribution: str, version: str) -> LocalWheel:
     """Return the wheel at ``path``, pinned to its contents.

@@ -23,7 +23,7 @@ def get_engine(name: str, home: Home) -> Engine:
     if name != "pip":
         executable = find_uv()
         if executable:
-            return UvEngine(executable)
+            return UvEngine(executable, home)
         if name == "uv":
             raise RequestError(
                 "The engine uv was asked for and is not installed.",

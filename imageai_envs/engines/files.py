@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.environment import write_atomically
 from imageai_envs.lockfile import Lock, render_pins
 
 if TYPE_CHECKING:
@@ -77,17 +79,23 @@ def commands_in_order(files: InstallFiles, common: Sequence[str | Path]) -> list
     return commands
 
 
-def options_for(wheels: Sequence[LocalWheel], work: Path) -> list[str | Path]:
-    """Return the installer's options for wheel files, found beside the index instead of named by their paths.
+def options_for(wheel: LocalWheel, work: Path, pages: Path | None = None) -> list[str | Path]:
+    """Return the installer's options for a wheel file, found beside the index instead of named by its path.
 
-    Named by path they would be recorded as direct references (PEP 610) to files that are gone a second later.
+    Named by path it would be recorded as a direct reference (PEP 610) to a file that is gone a second later.
+
+    Args:
+        wheel: the file.
+        work: for what is needed during this installation only.
+        pages: where the page that links to a lasting wheel is kept, so that uv recognizes it the next time.
     """
-    options: list[str | Path] = []
-    for wheel in wheels:
-        options += ["--find-links", wheel.path.parent]
-    if wheels:
-        options += ["-r", write_lines(work / "own.txt", [wheel.requirement for wheel in wheels])]
-    return options
+    name = wheel.requirement.partition("==")[0]
+    page = work / f"{name}.html"
+    if pages and not wheel.path.is_relative_to(work):
+        page = pages / f"{name}-{hashlib.sha256(wheel.page.encode()).hexdigest()[:16]}.html"
+    if not page.exists():
+        write_atomically(page, wheel.page)
+    return ["--find-links", page, "-r", write_lines(work / f"{name}.txt", [wheel.requirement])]
 
 
 def follow(line: str, reporter: Reporter) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.lockfile import Lock, Pin
+    from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
     from imageai_envs.target import Target
 
@@ -93,9 +94,10 @@ def _building(lock: Lock, files: InstallFiles, work: Path) -> list[str | Path]:
 
 @dataclass(frozen=True)
 class UvEngine:
-    """Runs one uv executable."""
+    """Runs one uv executable; ``home`` is where it keeps what lets uv recognize a wheel."""
 
     executable: Path
+    home: Home
 
     @property
     def name(self) -> str:
@@ -194,7 +196,7 @@ class UvEngine:
         # From uv's cache alone, if it has everything. Pins are exact and hashed, so no index can change what is
         # installed; asking it whether its pages of 55 distributions are still the same takes longer than installing.
         # A cache that lacks something says so in hundredths of a second, before anything is installed.
-        done = self._run([*command, *options_for(beside, work), "--offline"], work, log, reporter)
+        done = self._run([*command, *self._beside(beside, work), "--offline"], work, log, reporter)
         if not done.ok:
             for wheel in beside:
                 self.install_wheel(python, wheel, work, log, reporter)
@@ -202,11 +204,19 @@ class UvEngine:
         if not done.ok:
             raise install_failure(done, log.path)
 
+    def _beside(self, wheels: Sequence[LocalWheel], work: Path) -> list[str | Path]:
+        pages = self.home.cache / "pages"
+        try:
+            pages.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            pages = work  # it takes a little longer then
+        return [option for wheel in wheels for option in options_for(wheel, work, pages)]
+
     def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
-            "--reinstall", "--no-index", *options_for([wheel], work),
+            "--reinstall", "--no-index", *options_for(wheel, work),
         ]  # fmt: skip
         done = self._run(command, work, log, reporter)
         if not done.ok:

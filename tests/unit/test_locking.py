@@ -168,7 +168,7 @@ def test_what_may_go_together_passes(extra: str) -> None:
 
 def test_a_dropped_distribution_leaves_no_trace_in_the_pins(index: Index, tmp_path: Path) -> None:
     engine, log, python = (
-        UvEngine(Path(uv.find_uv_bin())),
+        UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
         Log(tmp_path / "x.log"),
         ours(),
     )
@@ -193,7 +193,7 @@ def test_believed_metadata_of_imageai_cannot_be_solved(index: Index, tmp_path: P
     with pytest.raises(UnsolvableError, match="keras") as caught:
         compile_lock(
             one,
-            UvEngine(Path(uv.find_uv_bin())),
+            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
             python,
             Log(tmp_path / "x.log"),
             Silent(),
@@ -215,7 +215,7 @@ def test_clashes_cost_no_request(index: Index, tmp_path: Path) -> None:
     with pytest.raises(UnsolvableError):
         compile_lock(
             inputs("numpy>=2", target=python.target),
-            UvEngine(Path(uv.find_uv_bin())),
+            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
             python,
             Log(tmp_path / "x.log"),
             Silent(),
