@@ -50,21 +50,21 @@ def real(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Prove every feature of ImageAI for every template on every Python that is here (two hours); keep the locks."""
+    """Prove all of ImageAI for every template on every Python that is here (an hour and a half); keep the locks."""
     install(session)
     session.run("python", "benchmarks/matrix.py", *session.posargs)
 
 
 @nox.session
 def relock(session: nox.Session) -> None:
-    """Resolve every verified lock anew, show what moved, and prove that (two hours)."""
+    """Resolve every verified lock anew, show what moved, and prove that (an hour and a half)."""
     install(session)
     session.run("python", "benchmarks/matrix.py", "--upgrade", *session.posargs)
 
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """Build real GPU environments and open their CUDA libraries; writes docs/gpu-proof.md (half an hour, 10 GB)."""
+    """Build real GPU environments and open their CUDA libraries; writes docs/gpu-proof.md (ten minutes, 15 GB)."""
     install(session)
     session.run("python", "benchmarks/gpu.py", *session.posargs)
 

@@ -358,7 +358,7 @@ def _build(
     with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
-        beside = (*pip, *additions.wheels(variant, Path(work)))
+        beside = (*(() if lock.pin("pip") else pip), *additions.wheels(variant, Path(work)))
         plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter, beside=beside)
         additions.add(plan.root, variant, lock.header.target, reporter)
     with clock.step("verify"):
