@@ -17,7 +17,7 @@ from imageai_envs.cuda_links import make_links, wanted_links
 from imageai_envs.environment import METADATA, write_atomically
 from imageai_envs.misrecorded import misrecorded_in
 from imageai_envs.paths import environment_python
-from imageai_envs.verify import site_packages
+from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
     from imageai_envs.engines.base import Engine

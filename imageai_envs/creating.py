@@ -27,7 +27,7 @@ from imageai_envs.locking import LockInputs, check_clashes, compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.paths import Home, environment_python
 from imageai_envs.request import Request
-from imageai_envs.store import Store, validate_name
+from imageai_envs.store import Store
 from imageai_envs.transaction import check_free, locked, replacing
 from imageai_envs.verified_locks import nearest_lock, verified_lock
 from imageai_envs.verify import Verification, verify
@@ -167,7 +167,7 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
         RequestError: a name, version, place or requirement that cannot be.
         PythonNotFoundError: no interpreter fits.
     """
-    name, root = _place(wish, Store(home))
+    name, root = Store(home).place(wish.name, wish.path)
     check_free(root, force=wish.force)
     lock = read_lock(wish.lock) if wish.lock else None
     request = _request_of(lock, wish.request) if lock else wish.request
@@ -196,44 +196,6 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
             lock = None if wish.upgrade else verified_lock(inputs)
     wish = replace(wish, request=request)
     return Plan(wish, name, root, selection, interpreter, fetch_later, engine, lock, log)
-
-
-def _place(wish: Wish, store: Store) -> tuple[str, Path]:
-    """Return name and directory of the environment to be."""
-    if wish.path is None:
-        if wish.name is None:
-            raise RequestError("The environment needs a name.", hint="imageai-env create myproj", code="bad-name")
-        validate_name(wish.name)
-        linked = store.linked(wish.name)
-        if linked is not None and linked.exists():
-            raise RequestError(
-                f"The name {wish.name} belongs to the environment at {linked}.",
-                hint=f"Another name, or --path {linked} --force to replace that one.",
-                code="exists",
-            )
-        return wish.name, store.home.environments / wish.name
-    root = wish.path.expanduser().absolute()
-    name = validate_name(wish.name) if wish.name is not None else _name_of_project(root)
-    linked = store.linked(name)
-    taken = (store.home.environments / name).exists() or (linked is not None and linked.exists() and linked != root)
-    if taken:
-        raise RequestError(
-            f"There is another environment called {name}.",
-            hint=f"Give this one a name: imageai-env create NAME --path {wish.path}",
-            code="exists",
-        )
-    return name, root
-
-
-def _name_of_project(root: Path) -> str:
-    try:
-        return validate_name(root.parent.name)
-    except RequestError as error:
-        raise RequestError(
-            f"The directory's name {root.parent.name!r} cannot name an environment.",
-            hint=f"Give a name: imageai-env create NAME --path {root}",
-            code="bad-name",
-        ) from error
 
 
 def _request_of(lock: Lock, request: Request) -> Request:

@@ -53,6 +53,17 @@ def validate_name(name: str) -> str:
     return name
 
 
+def _name_of_project(root: Path) -> str:
+    try:
+        return validate_name(root.parent.name)
+    except RequestError as error:
+        raise RequestError(
+            f"The directory's name {root.parent.name!r} cannot name an environment.",
+            hint=f"Give a name: imageai-env create NAME --path {root}",
+            code="bad-name",
+        ) from error
+
+
 def _own_name(entry: str) -> str:
     """Return the environment that a directory of the store belongs to: itself, or the one that it waits for."""
     match = LEFTOVER.fullmatch(entry)
@@ -68,6 +79,37 @@ class Store:
     def root_for(self, name: str) -> Path:
         """Return where the environment ``name`` lies, or would lie."""
         return self.linked(name) or self.home.environments / name
+
+    def place(self, name: str | None, path: Path | None) -> tuple[str, Path]:
+        """Return name and directory of an environment to be: in the store, or at ``path``.
+
+        Without a name the directory of the project around ``path`` names it.
+
+        Raises:
+            RequestError: no name, one that cannot be, or one that another environment has.
+        """
+        if path is None:
+            if name is None:
+                raise RequestError("The environment needs a name.", hint="imageai-env create myproj", code="bad-name")
+            validate_name(name)
+            linked = self.linked(name)
+            if linked is not None and linked.exists():
+                raise RequestError(
+                    f"The name {name} belongs to the environment at {linked}.",
+                    hint=f"Another name, or --path {linked} --force to replace that one.",
+                    code="exists",
+                )
+            return name, self.home.environments / name
+        root = path.expanduser().absolute()
+        own = validate_name(name) if name is not None else _name_of_project(root)
+        linked = self.linked(own)
+        if (self.home.environments / own).exists() or (linked is not None and linked.exists() and linked != root):
+            raise RequestError(
+                f"There is another environment called {own}.",
+                hint=f"Give this one a name: imageai-env create NAME --path {path}",
+                code="exists",
+            )
+        return own, root
 
     def linked(self, name: str) -> Path | None:
         """Return where a ``--path`` environment called ``name`` lies."""

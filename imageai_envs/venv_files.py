@@ -1,11 +1,26 @@
-"""What the files of a virtual environment say of it: ``pyvenv.cfg``, and the first lines of its console scripts."""
+"""What the files of a virtual environment say of it: ``pyvenv.cfg``, where its distributions are, console scripts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imageai_envs.errors import VerifyError
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def site_packages(root: Path) -> Path:
+    """Return the directory of an environment's distributions, without running its Python.
+
+    Raises:
+        VerifyError: there is none.
+    """
+    candidates = [*sorted((root / "lib").glob("python3*/site-packages")), root / "Lib" / "site-packages"]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise VerifyError(f"{root} has no site-packages.", code="no-site-packages")
 
 
 def read_cfg(root: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from imageai_envs.errors import VerifyError
 from imageai_envs.imageai_probes import probes_of
 from imageai_envs.probe_runner import run_probe
 from imageai_envs.redaction import redact
+from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,19 +39,6 @@ class Verification:
     level: str
     seconds: float
     answer: dict[str, object]
-
-
-def site_packages(root: Path) -> Path:
-    """Return the directory of an environment's distributions, without running its Python.
-
-    Raises:
-        VerifyError: there is none.
-    """
-    candidates = [*sorted((root / "lib").glob("python3*/site-packages")), root / "Lib" / "site-packages"]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    raise VerifyError(f"{root} has no site-packages.", code="no-site-packages")
 
 
 def installed(root: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from imageai_envs.additions import read
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import LockFileError, VerifyError
 from imageai_envs.finding import Finding
-from imageai_envs.verify import site_packages
+from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
     from pathlib import Path

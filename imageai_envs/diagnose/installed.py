@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import RequestError, VerifyError
 from imageai_envs.paths import looks_like_path
-from imageai_envs.verify import site_packages
+from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imageai_envs.distributions import Distribution, distributions_in
 from imageai_envs.errors import InstallError, VerifyError
 from imageai_envs.process import run
+from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,8 +153,6 @@ class Subject:
                     found.setdefault(os.path.realpath(path), path)
             return tuple(found.values())
         if self.root:
-            from imageai_envs.verify import site_packages  # what it brings along would slow down every diagnosis
-
             try:
                 return (site_packages(self.root),)
             except VerifyError:

@@ -16,7 +16,8 @@ from imageai_envs.lockfile import Header, Lock, Pin
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
 from imageai_envs.target import Target
-from imageai_envs.verify import check_installed, installed, site_packages, verify
+from imageai_envs.venv_files import site_packages
+from imageai_envs.verify import check_installed, installed, verify
 
 MODULES = {
     "numpy/__init__.py": "__version__ = '1.23.5'\n",
