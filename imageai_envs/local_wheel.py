@@ -26,7 +26,8 @@ class LocalWheel:
     def page(self) -> str:
         """A page with a link to it, as of an index (PEP 503).
 
-        A directory tells no hashes, so that uv rather takes the same file from an index whose page it has in its cache.
+        A directory tells no hashes: uv rather takes the same release from an index whose page it has in its cache, and
+        offline it cannot.
         """
         sha256 = self.requirement.rpartition(":")[2]
         return f'<!DOCTYPE html><a href="{self.path.as_uri()}#sha256={sha256}">{self.path.name}</a>\n'

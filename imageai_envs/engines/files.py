@@ -79,23 +79,35 @@ def commands_in_order(files: InstallFiles, common: Sequence[str | Path]) -> list
     return commands
 
 
-def options_for(wheel: LocalWheel, work: Path, pages: Path | None = None) -> list[str | Path]:
-    """Return the installer's options for a wheel file, found beside the index instead of named by its path.
+def options_for(wheel: LocalWheel, work: Path) -> list[str | Path]:
+    """Return the installer's options for a wheel file, found in its directory instead of named by its path.
 
     Named by path it would be recorded as a direct reference (PEP 610) to a file that is gone a second later.
+    """
+    return ["--no-index", "--find-links", wheel.path.parent, *_line_of(wheel, work)]
+
+
+def options_beside(wheels: Sequence[LocalWheel], work: Path, pages: Path) -> list[str | Path]:
+    """Return uv's options for wheel files that are installed together with those of an index.
 
     Args:
-        wheel: the file.
+        wheels: the files.
         work: for what is needed during this installation only.
-        pages: where the page that links to a lasting wheel is kept, so that uv recognizes it the next time.
+        pages: where pages that link to lasting wheels are kept, so that uv recognizes these the next time.
     """
+    options: list[str | Path] = []
+    for wheel in wheels:
+        digest = hashlib.sha256(wheel.page.encode()).hexdigest()[:16]
+        page = (work if wheel.path.is_relative_to(work) else pages) / f"{digest}.html"
+        if not page.exists():
+            write_atomically(page, wheel.page)
+        options += ["--find-links", page, *_line_of(wheel, work)]
+    return options
+
+
+def _line_of(wheel: LocalWheel, work: Path) -> list[str | Path]:
     name = wheel.requirement.partition("==")[0]
-    page = work / f"{name}.html"
-    if pages and not wheel.path.is_relative_to(work):
-        page = pages / f"{name}-{hashlib.sha256(wheel.page.encode()).hexdigest()[:16]}.html"
-    if not page.exists():
-        write_atomically(page, wheel.page)
-    return ["--find-links", page, "-r", write_lines(work / f"{name}.txt", [wheel.requirement])]
+    return ["-r", write_lines(work / f"own-{name}.txt", [wheel.requirement])]
 
 
 def follow(line: str, reporter: Reporter) -> None:

@@ -193,7 +193,7 @@ class PipEngine:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             python, "-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile",
-            "--force-reinstall", "--no-index", *options_for(wheel, work),
+            "--force-reinstall", *options_for(wheel, work),
         ]  # fmt: skip
         done = self._run(command, work, log, reporter)
         if not done.ok:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.distributions import distributions_in
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, options_for, split_lock, write_lines
+from imageai_envs.engines.files import follow, options_beside, options_for, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
 from imageai_envs.errors import RequestError
 from imageai_envs.lockfile import parse_pins, render_pins
@@ -195,7 +195,8 @@ class UvEngine:
             command.append("--reinstall")
         # From uv's cache alone, if it has everything. Pins are exact and hashed, so no index can change what is
         # installed; asking it whether its pages of 55 distributions are still the same takes longer than installing.
-        # A cache that lacks something says so in hundredths of a second, before anything is installed.
+        # A cache that lacks something says so in hundredths of a second, before anything is installed. So does an old
+        # uv (0.9) that reads no pages from files.
         done = self._run([*command, *self._beside(beside, work), "--offline"], work, log, reporter)
         if not done.ok:
             for wheel in beside:
@@ -210,13 +211,13 @@ class UvEngine:
             pages.mkdir(parents=True, exist_ok=True)
         except OSError:
             pages = work  # it takes a little longer then
-        return [option for wheel in wheels for option in options_for(wheel, work, pages)]
+        return options_beside(wheels, work, pages)
 
     def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
-            "--reinstall", "--no-index", *options_for(wheel, work),
+            "--reinstall", *options_for(wheel, work),
         ]  # fmt: skip
         done = self._run(command, work, log, reporter)
         if not done.ok:
