@@ -6,6 +6,7 @@ in a project; what we know of it lies in ``root/.imageai-env/``. So it moves, is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -117,6 +118,27 @@ def mark(root: Path) -> None:
     """Create ``root`` with our marker in it."""
     (root / METADATA).mkdir(parents=True, exist_ok=True)
     write_atomically(root / METADATA / _MARKER, json.dumps({"schema": SCHEMA, "owner": "imageai-env"}) + "\n")
+
+
+def is_half_marked(root: Path) -> bool:
+    """Tell whether :func:`mark` was killed in ``root``: nothing is there but what it makes, and no marker yet."""
+    try:
+        inside = [entry.name for entry in root.iterdir()]
+        marks = [entry.name for entry in (root / METADATA).iterdir()] if inside else []
+    except OSError:
+        return False
+    half = all(name.startswith(f".{_MARKER}.") for name in marks)
+    return not root.is_symlink() and inside in ([], [METADATA]) and half
+
+
+def unmark(root: Path) -> None:
+    """Remove what :func:`is_half_marked` tells of; a directory that is not empty then stays."""
+    with contextlib.suppress(OSError):
+        for half in (root / METADATA).glob(f".{_MARKER}.*"):
+            half.unlink()
+        for directory in (root / METADATA, root):
+            if directory.exists():
+                directory.rmdir()
 
 
 def write_lock(root: Path, lock: Lock) -> None:

@@ -17,7 +17,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imageai_envs.environment import METADATA, is_finished, is_ours, mark
+from imageai_envs.environment import METADATA, is_finished, is_half_marked, is_ours, mark, unmark
 from imageai_envs.errors import BusyError, InstallError, RequestError
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def _rests(root: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         for entry in root.parent.glob(f".{glob.escape(root.name)}.imageai-env-*"):
             match = LEFTOVER.fullmatch(entry.name)
-            if match and match["kind"] != "old" and is_ours(entry) and entry not in _doomed:
+            if match is None or match["kind"] == "old" or entry in _doomed:
+                continue
+            if is_ours(entry) or (match["kind"] == "new" and is_half_marked(entry)):
                 found.append(entry)
     return found
 
@@ -116,7 +118,10 @@ def recover(root: Path, home: Home) -> bool:
 def settle(root: Path) -> None:
     """Finish or undo an interrupted replacement of ``root``. Must be called under :func:`locked`."""
     for rest in _rests(root):
-        _sweep(rest)
+        if is_ours(rest):
+            _sweep(rest)
+        else:
+            unmark(rest)
     old = aside(root)
     if is_ours(old):
         if is_finished(root):

@@ -418,6 +418,27 @@ def test_rests_of_killed_deletions_are_in_nobodys_way(root: Path, monkeypatch: p
     assert neighbours(root) == []
 
 
+def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path) -> None:
+    """What has no marker is removed only where nothing else is in it."""
+    build(root, "old")
+    half = root.with_name(".x.imageai-env-new-0123abcd")
+    for content_of_half in ((), (METADATA,), (METADATA, f"{METADATA}/.owner.json.77")):
+        half.mkdir()
+        for name in content_of_half:
+            (half / name).touch() if name.endswith("77") else (half / name).mkdir()
+        assert is_unsettled(root)
+        settle(root)
+        assert neighbours(root) == ["x"]
+    for precious in ("file", f"{METADATA}/file"):
+        (half / precious).parent.mkdir(parents=True)
+        (half / precious).touch()
+        assert not is_unsettled(root)
+        settle(root)
+        assert (half / precious).exists()
+        half.rename(half.with_name(f"kept-{precious.count('/')}"))
+    assert content(root) == "old"
+
+
 def test_states_that_cannot_be_understood(root: Path) -> None:
     build(root, "old")
     assert read_state(root) == state("old")
