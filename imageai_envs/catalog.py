@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from imageai_envs.errors import RequestError, TemplateError
 from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, TORCH, Framework
 from imageai_envs.paths import Home, project_templates, shipped_templates
-from imageai_envs.template import Template, load_template
+from imageai_envs.template_file import load_template
 from imageai_envs.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from imageai_envs.framework import Release
     from imageai_envs.request import Request
+    from imageai_envs.template import Template
 
 # A file of reasons, not a template: the only TOML in a template directory that is not one.
 REASONS = "unsupported.toml"

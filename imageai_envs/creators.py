@@ -39,9 +39,6 @@ def create_venv(
 ) -> tuple[LocalWheel, ...]:
     """Create a virtual environment at ``root`` (which may exist) with pip from a wheel at hand: no network.
 
-    Returns:
-        What still has to be installed: uv makes it without pip, and puts that in faster together with the rest.
-
     Args:
         interpreter: the Python it is made from.
         root: its directory.
@@ -49,6 +46,9 @@ def create_venv(
         home: where virtualenv keeps unpacked wheels.
         log: record of the creator's output.
         uv: the uv that shall make it, if the uv engine is at work.
+
+    Returns:
+        What still has to be installed: uv makes it without pip, and puts that in faster together with the rest.
 
     Raises:
         InstallError: the creator failed; most often a Python of the distribution without ``ensurepip``.

@@ -7,28 +7,24 @@ without a reason cannot be removed safely later.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import RequestError
-from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, Framework, Release
-from imageai_envs.interpreters.model import OPTIONAL_MODULES
-from imageai_envs.toml_reader import Problems, Table, read_toml
+from imageai_envs.framework import TENSORFLOW, Framework, Release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from packaging.markers import Marker
+
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.target import Target
 
-SCHEMA = 1
 VARIANTS = ("cpu", "gpu")
 
 
@@ -233,192 +229,3 @@ def _applies(text: str, environment: dict[str, str]) -> str | None:
         return None
     requirement.marker = None
     return str(requirement)
-
-
-def load_template(path: Path) -> Template:
-    """Read and validate a template file.
-
-    Raises:
-        TemplateError: with every problem of the file.
-    """
-    root, problems = read_toml(path, "Template")
-    schema = root.integer("schema")
-    if schema != SCHEMA and not problems.found:
-        problems.add("schema", f"this version reads schema {SCHEMA}, the file says {schema}")
-    name, summary = root.text("name"), root.text("summary")
-    framework = _framework(root)
-    minor, patches = _read_releases(root.table(framework.name), framework)
-    python, python_of, preferred, modules, python_reason = _read_python(root.table("python"), patches)
-    template = Template(
-        name=name,
-        summary=summary,
-        path=path,
-        framework=framework,
-        minor=minor,
-        patches=patches,
-        python=python,
-        python_of=python_of,
-        python_preferred=preferred,
-        python_modules=modules,
-        python_reason=python_reason,
-        imageai=_read_imageai(root.table("imageai")),
-        variants=_read_variants(root.table("variants"), framework, problems),
-        caps=tuple(_read_cap(table, framework) for table in root.tables("caps")),
-        source_only=tuple(_read_treatment(table, framework, marked=True) for table in root.tables("source-only")),
-        dropped=tuple(_read_treatment(table, framework) for table in root.tables("dropped")),
-    )
-    root.end()
-    problems.raise_if_any("Template")
-    return template
-
-
-def _framework(root: Table) -> Framework:
-    """Return the framework whose table is there; TensorFlow without one, so that its absence is what is told."""
-    return next((framework for framework in FRAMEWORKS if root.has(framework.name)), TENSORFLOW)
-
-
-def _read_releases(table: Table | None, framework: Framework) -> tuple[str, tuple[str, ...]]:
-    if table is None:
-        return "", ()
-    minor, patches = table.text("minor"), table.texts("patches")
-    for patch in patches:
-        version = table.parsed("patches", patch, _version)
-        if version is not None and minor and not patch.startswith(f"{minor}."):
-            table.problems.add(table.place("patches"), f"{patch} is not a release of {framework.title} {minor}")
-    if not patches:
-        table.problems.add(table.place("patches"), "must name at least one release")
-    table.end()
-    return minor, patches
-
-
-def _read_python(
-    table: Table | None, patches: tuple[str, ...]
-) -> tuple[SpecifierSet, dict[str, SpecifierSet], tuple[str, ...], tuple[str, ...], str]:
-    if table is None:
-        return SpecifierSet(), {}, (), (), ""
-    text = table.text("requires")
-    requires = table.parsed("requires", text, _specifier) or SpecifierSet()
-    of = {
-        patch: table.parsed("releases", narrower, _specifier) or SpecifierSet()
-        for patch, narrower in (table.mapping("releases") or {}).items()
-    }
-    for patch in of:
-        if patch not in patches:
-            table.problems.add(table.place("releases"), f"{patch} is not among the patches")
-    preferred = table.texts("preferred")
-    for version in preferred:
-        if table.parsed("preferred", version, _version) is not None and not requires.contains(version):
-            table.problems.add(table.place("preferred"), f"{version} is not in {text}")
-    modules = table.texts("modules", required=False)
-    for name in modules:
-        if name not in OPTIONAL_MODULES:
-            known = ", ".join(OPTIONAL_MODULES)
-            table.problems.add(table.place("modules"), f"{name!r} is not known; interpreters are asked for {known}")
-    reason = table.text("reason")
-    table.end()
-    return requires, of, preferred, modules, reason
-
-
-def _read_imageai(table: Table | None) -> ImageAI:
-    if table is None:
-        return ImageAI("", replaces_dependencies=False, dependencies=(), reason="", source="")
-    replaces = table.flag("replaces-dependencies", default=False)
-    version = table.text("version")
-    table.parsed("version", version, _version)
-    result = ImageAI(
-        version=version,
-        replaces_dependencies=replaces,
-        dependencies=_read_requirements(table, "dependencies", None, required=replaces),
-        reason=table.text("reason", required=replaces),
-        source=table.text("source", required=replaces),
-    )
-    table.end()
-    return result
-
-
-def _read_variants(table: Table | None, framework: Framework, problems: Problems) -> dict[str, Variant]:
-    variants: dict[str, Variant] = {}
-    if table is None:
-        return variants
-    for name in VARIANTS:
-        part = table.table(name, required=False)
-        if part is None:
-            continue
-        variants[name] = Variant(
-            name,
-            _read_requirements(part, "requirements", framework, required=True),
-            part.integer("disk-mb", required=False),
-            part.mapping("cuda-links"),
-            part.flag("hook", default=False),
-        )
-        part.end()
-    table.end()
-    if not variants and not problems.found:
-        problems.add("variants", f"must have at least one of {', '.join(VARIANTS)}")
-    return variants
-
-
-def _read_requirements(table: Table, key: str, framework: Framework | None, *, required: bool) -> tuple[str, ...]:
-    lines = table.texts(key, required=required)
-    for line in lines:
-        table.parsed(key, line.replace(f"{{{framework.name}}}", "0") if framework else line, _requirement)
-    return lines
-
-
-def _read_cap(table: Table, framework: Framework) -> Cap:
-    text = table.text("requirement")
-    requirement = table.parsed("requirement", text, _requirement) if text else None
-    if requirement is not None and not requirement.specifier:
-        table.problems.add(table.place("requirement"), f"{text!r} bounds nothing")
-    releases = _read_when(table, framework)
-    cap = Cap(text, releases, table.text("reason"), table.text("source"))
-    table.end()
-    return cap
-
-
-def _read_treatment(table: Table, framework: Framework, *, marked: bool = False) -> Treatment:
-    name = canonicalize_name(table.text("distribution"))
-    text = table.text("marker", required=False) if marked else ""
-    marker = table.parsed("marker", text, _marker) if text else None
-    item = Treatment(name, _read_when(table, framework), table.text("reason"), table.text("source"), marker)
-    table.end()
-    return item
-
-
-def _read_when(table: Table, framework: Framework) -> SpecifierSet:
-    key = framework.name
-    return table.parsed(key, table.text(key, required=False), _specifier) or SpecifierSet()
-
-
-@cache  # templates repeat each other
-def _version(text: str) -> Version:
-    try:
-        return Version(text)
-    except InvalidVersion as error:
-        raise ValueError("not a PEP 440 version") from error
-
-
-@cache
-def _specifier(text: str) -> SpecifierSet:
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier as error:
-        raise ValueError("not a PEP 440 specifier") from error
-
-
-def _marker(text: str) -> Marker:
-    try:
-        return Marker(text)
-    except InvalidMarker as error:
-        raise ValueError(f"not a PEP 508 marker ({error})") from error
-
-
-@cache
-def _requirement(text: str) -> Requirement:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(f"not a PEP 508 requirement ({error})") from error
-    if requirement.url:
-        raise ValueError("direct references cannot be locked with hashes")
-    return requirement

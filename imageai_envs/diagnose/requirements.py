@@ -124,7 +124,7 @@ def _left_out(subject: Subject, wants: dict[str, list[_Want]]) -> frozenset[str]
     """Return what a TensorFlow asks for and works better without, as its template says."""
     # Rarely needed, and reading TOML takes as long as reading all metadata.
     from imageai_envs.paths import shipped_templates
-    from imageai_envs.template import load_template
+    from imageai_envs.template_file import load_template
 
     tensorflow = subject.tensorflow
     if tensorflow is None:

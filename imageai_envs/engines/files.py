@@ -72,11 +72,14 @@ def commands_in_order(files: InstallFiles, common: Sequence[str | Path]) -> list
     of_wheels = [file for file in (files.pip, files.wheels) if file]
     commands: list[list[str | Path]] = [[*common, "--only-binary", ":all:", "-r", file] for file in of_wheels]
     if files.sources:
-        options: list[str | Path] = [] if files.isolated else ["--no-build-isolation"]
-        for name in files.built:
-            options += ["--no-binary", name]
-        commands.append([*common, *options, "-r", files.sources])
+        isolation = [] if files.isolated else ["--no-build-isolation"]
+        commands.append([*common, *isolation, *no_binary(files.built), "-r", files.sources])
     return commands
+
+
+def no_binary(names: Iterable[str]) -> list[str | Path]:
+    """Return the installer's options that build these distributions from source."""
+    return [word for name in names for word in ("--no-binary", name)]
 
 
 def options_for(wheel: LocalWheel, work: Path) -> list[str | Path]:

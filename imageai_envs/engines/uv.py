@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.distributions import distributions_in
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.engines.files import follow, options_beside, options_for, split_lock, write_lines
+from imageai_envs.engines.files import follow, no_binary, options_beside, options_for, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv
 from imageai_envs.errors import RequestError
 from imageai_envs.lockfile import parse_pins, render_pins
@@ -83,9 +83,7 @@ def _version_beside_us(executable: Path) -> str | None:
 
 def _building(lock: Lock, files: InstallFiles, work: Path) -> list[str | Path]:
     """Return the options that build from source with nothing but the locked setuptools and wheel, hashes checked."""
-    options: list[str | Path] = []
-    for name in files.built:
-        options += ["--no-binary", name]
+    options = no_binary(files.built)
     builders = [pin for name in ("setuptools", "wheel") if (pin := lock.pin(name))]
     if builders:
         options += ["--build-constraint", write_lines(work / "builders.txt", render_pins(builders, comments=False))]
@@ -139,9 +137,8 @@ class UvEngine:
         common: list[str | Path] = [
             "--python", interpreter.executable, "--generate-hashes", "--no-header", "--no-emit-index-url",
             "--no-emit-find-links", "--only-binary", ":all:", "--no-python-downloads", "--no-sources",
+            *no_binary(resolution.built),
         ]  # fmt: skip
-        for name in resolution.built:
-            common += ["--no-binary", name]
         if resolution.target != interpreter.target:
             common += ["--python-platform", _platform(resolution.target)]
             common += ["--python-version", resolution.target.python_version]
@@ -206,6 +203,8 @@ class UvEngine:
             raise install_failure(done, log.path)
 
     def _beside(self, wheels: Sequence[LocalWheel], work: Path) -> list[str | Path]:
+        if not wheels:
+            return []
         pages = self.home.cache / "pages"
         try:
             pages.mkdir(parents=True, exist_ok=True)

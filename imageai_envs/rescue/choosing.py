@@ -203,12 +203,11 @@ def _nearest(
         having = {Version(entry.template.minor).major for entry in entries}
         if not how.variant and variant != "cpu" and wanted.major not in having:
             entries, variant = _entries(catalog, "cpu", framework), "cpu"
-    served = [
+    served: list[Selection] = []
+    for entry in entries:
         # A range that allows every patch of a minor names none: the Python may then decide.
-        Selection(entry, patch, variant, named=not all(line.allows(other) for other in entry.template.patches))
-        for entry in entries
-        for patch in entry.template.patches
-    ]
+        exact = not all(line.allows(patch) for patch in entry.template.patches)
+        served += [Selection(entry, patch, variant, named=exact) for patch in entry.template.patches]
     if not served:
         return _select(Request(template=how.template, variant=variant), how, home), []  # it says what is missing
     fitting = [one for one in served if line.allows(one.version)]

@@ -20,7 +20,7 @@ from imageai_envs.cuda_needs import directory_of, needs_of, wheel_of
 from imageai_envs.diagnose import gpu, machine, nvidia
 from imageai_envs.diagnose.shared_libraries import Libraries, missing, needed
 from imageai_envs.diagnose.subject import Subject, look_at
-from imageai_envs.template import load_template
+from imageai_envs.template_file import load_template
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:

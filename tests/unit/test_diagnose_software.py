@@ -34,7 +34,7 @@ from imageai_envs.finding import Finding
 from imageai_envs.paths import home, shipped_templates
 from imageai_envs.rescue.choosing import How, choose_template
 from imageai_envs.rescue.installed import read_distributions
-from imageai_envs.template import load_template
+from imageai_envs.template_file import load_template
 from tests.support.installed import REAL, install, make_venv, site_of
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ from imageai_envs.errors import PythonNotFoundError, RequestError
 from imageai_envs.interpreters import choose, find_interpreters, interrogate, places, probing
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
-from imageai_envs.template import Template, load_template
+from imageai_envs.template_file import load_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imageai_envs.interpreters import Interpreter
     from imageai_envs.process import Finished
+    from imageai_envs.template import Template
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stand-ins are shell scripts")
 

@@ -22,7 +22,7 @@ from imageai_envs.paths import Home
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
 from imageai_envs.target import Target
-from imageai_envs.template import load_template
+from imageai_envs.template_file import load_template
 from tests.conftest import tiny_template
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from imageai_envs.paths import Home, shipped_templates
 from imageai_envs.request import parse_requirement, read_requirements
 from imageai_envs.store import Store, validate_name
 from imageai_envs.target import Target
-from imageai_envs.template import load_template
+from imageai_envs.template_file import load_template
 
 THOROUGH = settings(
     max_examples=1700, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

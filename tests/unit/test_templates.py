@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
@@ -14,8 +15,11 @@ from imageai_envs.errors import RequestError, TemplateError
 from imageai_envs.framework import TENSORFLOW
 from imageai_envs.paths import shipped_templates
 from imageai_envs.target import Target
-from imageai_envs.template import Template, load_template
+from imageai_envs.template_file import load_template
 from imageai_envs.unsupported import Reasons, Unsupported, explain, load_unsupported
+
+if TYPE_CHECKING:
+    from imageai_envs.template import Template
 
 LIST = "unsupported.toml"
 MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.catalog import REASONS
-from imageai_envs.template import load_template
+from imageai_envs.template_file import load_template
 from tests.zoo.cage import REPOSITORY, TOOL, Cage, Scene, python
 
 if TYPE_CHECKING:

@@ -161,7 +161,7 @@ def _narrower(template: Template) -> str:
 def validate_command(session: Session, /, files: tuple[Path, ...]) -> Result:  # noqa: ARG001
     """Check template files; every problem is listed with its place."""
     from imageai_envs.errors import TemplateError
-    from imageai_envs.template import load_template
+    from imageai_envs.template_file import load_template
 
     problems: list[str] = []
     valid: list[dict[str, str]] = []
