@@ -14,10 +14,21 @@ from typing import TYPE_CHECKING
 
 from imageai_envs import __version__, additions
 from imageai_envs.catalog import Selection, select
+from imageai_envs.checks import look_at
+from imageai_envs.checks.packages import by_hand
+from imageai_envs.contents import record_creation
 from imageai_envs.creators import create_venv, creator_name
 from imageai_envs.engines import get_engine
 from imageai_envs.engines.uv import find_uv
-from imageai_envs.environment import Environment, State, write_lock, write_state
+from imageai_envs.environment import (
+    Condition,
+    Environment,
+    State,
+    condition_of,
+    read_state,
+    write_lock,
+    write_state,
+)
 from imageai_envs.errors import LockFileError, RequestError
 from imageai_envs.framework import TENSORFLOW
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
@@ -38,6 +49,7 @@ if TYPE_CHECKING:
     from imageai_envs.engines.base import Engine
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
+    from imageai_envs.users_files import Kept
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Wish:
         request: versions and additions.
         name: the environment's name; None only with ``path``, then the project's directory names it.
         path: where it shall lie; None: in the store.
-        lock: a lock file to use as it is, instead of resolving.
+        lock: a lock, or a lock file, to use as it is, instead of resolving.
         engine: ``auto``, ``uv`` or ``pip``.
         verify: level of proof.
         force: replace an environment that is there.
@@ -60,7 +72,7 @@ class Wish:
     request: Request
     name: str | None
     path: Path | None = None
-    lock: Path | None = None
+    lock: Lock | Path | None = None
     engine: str = "auto"
     verify: str = "inference"
     force: bool = False
@@ -100,6 +112,11 @@ class Plan:
         """Tell whether something is there that will be replaced."""
         return self.root.exists()
 
+    def _lock_words(self) -> str:
+        if isinstance(self.wish.lock, Path):
+            return str(self.wish.lock)
+        return "given" if self.wish.lock else "verified" if self.lock else "compile"
+
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
         template = self.selection.template
@@ -131,7 +148,7 @@ class Plan:
             "variant": self.selection.variant,
             "engine": self.engine.name,
             "python": python,
-            "lock": str(self.wish.lock) if self.wish.lock else "verified" if self.lock else "compile",
+            "lock": self._lock_words(),
             **requirements,
             "disk_mb": template.variants[self.selection.variant].disk_mb,
             "verify": self.wish.verify,
@@ -140,12 +157,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Created:
-    """A finished environment and its proof."""
+    """A finished environment and its proof; ``kept`` is what the user had put into the one that it replaced."""
 
     environment: Environment
     verification: Verification
     seconds: dict[str, float]
     log: Path
+    kept: tuple[Kept, ...] = ()
 
 
 class _FetchLaterError(Exception):
@@ -167,9 +185,9 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
         RequestError: a name, version, place or requirement that cannot be.
         PythonNotFoundError: no interpreter fits.
     """
-    name, root = Store(home).place(wish.name, wish.path)
-    check_free(root, force=wish.force)
-    lock = read_lock(wish.lock) if wish.lock else None
+    name, root = Store(home, reporter).place(wish.name, wish.path)
+    check_free(root, home, force=wish.force)
+    lock = read_lock(wish.lock) if isinstance(wish.lock, Path) else wish.lock
     request = _request_of(lock, wish.request) if lock else wish.request
     selection = select(request, home)
     _tell(selection, request, reporter)
@@ -186,7 +204,8 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
     if interpreter:
         if lock and lock.header.target != interpreter.target:
             raise LockFileError(
-                f"{wish.lock} is a lock for {lock.header.target}; this would be {interpreter.target}.",
+                f"{wish.lock if isinstance(wish.lock, Path) else 'This'} is a lock for {lock.header.target}; "
+                f"this would be {interpreter.target}.",
                 hint="Lock for this machine: imageai-env lock -o FILE",
             )
         selection = selection.on(interpreter.minor)
@@ -287,13 +306,13 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
             reporter.note(f"using the lock that comes with the template, verified {plan.lock.header.verified}")
         with clock.step("lock"):
             lock = plan.lock or _resolve(plan, interpreter, home, reporter)
-        with replacing(plan.root, force=plan.wish.force):
+        _tell_what_is_dropped(plan, lock, reporter)
+        with replacing(plan.root, plan.name, home, reporter, force=plan.wish.force) as replacement:
             verification = _build(plan, interpreter, lock, home, reporter, clock)
             state = _state(plan, interpreter, lock, verification, clock)
             write_state(plan.root, state)
-        if plan.wish.path is not None:
-            Store(home).link(plan.name, plan.root)
-    return Created(Environment(plan.name, plan.root, state), verification, clock.seconds, plan.log.path)
+    environment = Environment(plan.name, plan.root, state)
+    return Created(environment, verification, clock.seconds, plan.log.path, tuple(replacement.kept))
 
 
 def _resolve(plan: Plan, interpreter: Interpreter, home: Home, reporter: Reporter) -> Lock:
@@ -317,6 +336,7 @@ def _build(
     with clock.step("venv"):
         reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
         pip = create_venv(interpreter, plan.root, plan.name, home, plan.log, plan.engine.uv)
+        record_creation(plan.root)
     with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
@@ -346,6 +366,20 @@ def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verif
         seconds=clock.seconds,
         tool=__version__,
     )
+
+
+def _tell_what_is_dropped(plan: Plan, lock: Lock, reporter: Reporter) -> None:
+    """Name the distributions that somebody installed by hand into the environment that is replaced."""
+    if condition_of(plan.root) is not Condition.FINISHED:
+        return
+    old = look_at(Environment(plan.name, plan.root, read_state(plan.root)))
+    extra = [f"{item.name}=={item.version}" for item in by_hand(old, lock) if old.lock and not old.lock.pin(item.name)]
+    if extra:
+        options = " ".join(f"--with {text}" for text in extra)
+        reporter.warn(
+            f"installed by hand, so not in the new environment: {', '.join(extra)}   "
+            f"(add it: imageai-env upgrade {plan.name} {options})"
+        )
 
 
 def _warn_about_space(plan: Plan, reporter: Reporter) -> None:

@@ -1,4 +1,4 @@
-"""An environment: a virtual environment that carries our marker, its lock and its state.
+"""An environment: a virtual environment with our marker, its lock and its state in it.
 
 The directory of the environment *is* the virtual environment (``root/bin/python``), whether it lies in the store or
 in a project; what we know of it lies in ``root/.imageai-env/``. So it moves, is set aside and is deleted as one.
@@ -6,11 +6,12 @@ in a project; what we know of it lies in ``root/.imageai-env/``. So it moves, is
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import shlex
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from imageai_envs.framework import FRAMEWORKS, release_in
 from imageai_envs.lockfile import Lock, read_lock
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from imageai_envs.framework import Release
 
 SCHEMA = 1
-_MARKER = "owner.json"
 _STATE = "state.json"
 _LOCK = "requirements.txt"
+_BUILDING = "building"  # lies in an environment while it is built
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,30 @@ class State:
 
 @dataclass(frozen=True)
 class Environment:
-    """One environment on disk. ``state`` is None when it was never finished, or its record is damaged."""
+    """One environment on disk.
+
+    Attributes:
+        name: its name.
+        root: its directory.
+        state: None when it was never finished, or its state cannot be read.
+        ours: the store knows it (see :mod:`imageai_envs.ownership`); others can be read and run, not changed.
+    """
 
     name: str
     root: Path
     state: State | None
+    ours: bool = True
+
+    def fix_by(self, verb: str) -> str:
+        """Return the command that changes it (``repair``, ``recreate``); what builds a copy of one that is not ours."""
+        if self.ours:
+            return f"imageai-env {verb} {self.name}"
+        return f"imageai-env clone {shlex.quote(str(self.root))} {self.name.lstrip('.') or 'env'}-copy"
+
+    @property
+    def condition(self) -> Condition:
+        """Return what its files say of it."""
+        return condition_of(self.root)
 
     @property
     def python(self) -> Path:
@@ -104,41 +124,59 @@ class Environment:
         return read_lock(self.lock_path)
 
 
-def is_ours(root: Path) -> bool:
-    """Tell whether ``root`` carries our marker. Only such directories are ever deleted."""
-    return not root.is_symlink() and (root / METADATA / _MARKER).is_file()
+class Condition(Enum):
+    """What the files of an environment say of it. Each has its own words and its own rights.
+
+    Attributes:
+        FINISHED: it was completed, and its state can be read.
+        UNFINISHED: it was broken off while it was built: nothing in it is worth keeping but what the user put there.
+        UNREADABLE: its state is damaged or gone. It was finished once: only who says so (``--force``) replaces it.
+        NEWER: a newer version of this tool wrote its state. It can be run and removed; that version changes it.
+    """
+
+    FINISHED = "finished"
+    UNFINISHED = "unfinished"
+    UNREADABLE = "unreadable"
+    NEWER = "newer"
+
+
+def condition_of(root: Path) -> Condition:
+    """Return the condition of the environment at ``root``.
+
+    The state is written as a whole, last, and the file ``building`` is there before anything else: so only a missing
+    state beside ``building`` tells of a build that was broken off.
+    """
+    if read_state(root) is not None:
+        return Condition.FINISHED
+    if not os.path.lexists(root / METADATA / _STATE):
+        broken_off = is_building(root) or not root.exists()
+        return Condition.UNFINISHED if broken_off else Condition.UNREADABLE
+    schema = (_load(root) or {}).get("schema")
+    return Condition.NEWER if isinstance(schema, int) and schema > SCHEMA else Condition.UNREADABLE
 
 
 def is_finished(root: Path) -> bool:
     """Tell whether the environment at ``root`` was completed: its state is the last thing written."""
-    return is_ours(root) and read_state(root) is not None
+    return read_state(root) is not None
 
 
-def mark(root: Path) -> None:
-    """Create ``root`` with our marker in it."""
-    (root / METADATA).mkdir(parents=True, exist_ok=True)
-    write_atomically(root / METADATA / _MARKER, json.dumps({"schema": SCHEMA, "owner": "imageai-env"}) + "\n")
+def is_building(root: Path) -> bool:
+    """Tell whether the environment at ``root`` is being built, or a build was broken off."""
+    return (root / METADATA / _BUILDING).exists()
 
 
-def is_half_marked(root: Path) -> bool:
-    """Tell whether :func:`mark` was killed in ``root``: nothing is there but what it makes, and no marker yet."""
-    try:
-        inside = [entry.name for entry in root.iterdir()]
-        marks = [entry.name for entry in (root / METADATA).iterdir()] if inside else []
-    except OSError:
-        return False
-    half = all(name.startswith(f".{_MARKER}.") for name in marks)
-    return not root.is_symlink() and inside in ([], [METADATA]) and half
+def begin_building(root: Path) -> None:
+    """Say in ``root`` that it is being built.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    (root / METADATA / _BUILDING).touch()
 
 
-def unmark(root: Path) -> None:
-    """Remove what :func:`is_half_marked` tells of; a directory that is not empty then stays."""
-    with contextlib.suppress(OSError):
-        for half in (root / METADATA).glob(f".{_MARKER}.*"):
-            half.unlink()
-        for directory in (root / METADATA, root):
-            if directory.exists():
-                directory.rmdir()
+def end_building(root: Path) -> None:
+    """Take back :func:`begin_building`."""
+    (root / METADATA / _BUILDING).unlink(missing_ok=True)
 
 
 def write_lock(root: Path, lock: Lock) -> None:
@@ -154,15 +192,34 @@ def write_state(root: Path, state: State) -> None:
 def read_state(root: Path) -> State | None:
     """Return the state of the environment at ``root``; None when there is none, or it cannot be understood."""
     try:
-        data = json.loads((root / METADATA / _STATE).read_text(encoding="utf-8"))
+        data = dict(_load(root) or {})
         if data.pop("schema") != SCHEMA:
             return None
         request = data.pop("request")
         request["extras"] = tuple(request["extras"])
         release = release_in({framework.name: data.pop(framework.name, "") for framework in FRAMEWORKS})
-        return State(request=Request(**request), release=release, **data) if release else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        state = State(request=Request(**request), release=release, **data) if release else None
+    except (TypeError, KeyError, AttributeError, ValueError):
         return None
+    return state if state and _is_of_its_types(state) else None
+
+
+def _is_of_its_types(state: State) -> bool:
+    """Tell whether every value is of the type that it is said to be: the file may be anybody's."""
+    texts = [value for key, value in vars(state).items() if key not in ("request", "release", "seconds")]
+    request = vars(state.request)
+    asked = [value for key, value in request.items() if key != "extras" and value is not None]
+    return all(isinstance(value, str) for value in (*texts, *asked, *state.request.extras)) and isinstance(
+        state.seconds, dict
+    )
+
+
+def _load(root: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads((root / METADATA / _STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def write_atomically(path: Path, text: str) -> None:

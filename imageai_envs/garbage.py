@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.disk_use import measure
-from imageai_envs.transaction import LEFTOVER, recover
+from imageai_envs.ownership import LEFTOVER
+from imageai_envs.transaction import recover
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imageai_envs.paths import Home
+    from imageai_envs.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,13 @@ def _size(path: Path) -> int:
     return measure(path).unshared if path.is_dir() else path.lstat().st_size
 
 
-def collect(items: tuple[Garbage, ...], home: Home) -> None:
+def collect(items: tuple[Garbage, ...], home: Home, reporter: Reporter) -> None:
     """Delete. Rests of environments only where they carry our marker; the rest lies under our own cache and logs."""
     for item in items:
         if item.kind == "rest":
             match = LEFTOVER.fullmatch(item.path.name)
             if match:
-                recover(item.path.with_name(match["name"]), home)
+                recover(item.path.with_name(match["name"]), home, reporter)
         elif item.path.is_dir() and not item.path.is_symlink():
             shutil.rmtree(item.path)
         else:

@@ -31,8 +31,13 @@ class Home:
         return self.data / "envs"
 
     @property
+    def records(self) -> Path:
+        """One small file per environment that we made: which directory is ours (see :mod:`imageai_envs.ownership`)."""
+        return self.data / "records"
+
+    @property
     def links(self) -> Path:
-        """One small file per environment that lives elsewhere (``--path``), named after it."""
+        """What versions before the records wrote for a ``--path`` environment: where it lies, named after it."""
         return self.data / "links"
 
     @property

@@ -1,28 +1,43 @@
-"""Remove an environment: only what carries our marker, and never by running it."""
+"""Remove an environment: only one of ours, and never by running it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.disk_use import measure
-from imageai_envs.transaction import delete, locked
+from imageai_envs.ownership import forget_gone
+from imageai_envs.transaction import check_not_inside, discard, locked
 
 if TYPE_CHECKING:
     from imageai_envs.environment import Environment
-    from imageai_envs.progress import Reporter
     from imageai_envs.store import Store
+    from imageai_envs.users_files import Kept
 
 
-def remove(environment: Environment, store: Store, reporter: Reporter) -> int:
-    """Remove ``environment`` and return the bytes that were freed.
+@dataclass(frozen=True)
+class Removed:
+    """What a removal did.
+
+    Attributes:
+        freed: bytes.
+        kept: what the user had put into it, and where it is now; None where there was nothing.
+    """
+
+    freed: int
+    kept: Kept | None
+
+
+def remove(environment: Environment, store: Store) -> Removed:
+    """Remove ``environment``; what the user put into it is kept beside it.
 
     Raises:
-        RequestError: the directory does not carry our marker (any more).
+        RequestError: the directory is not ours (any more), or the user stands in it.
         OSError: it cannot be deleted.
     """
-    with locked(environment.root, store.home, reporter):
+    check_not_inside(environment.root)
+    with locked(environment.root, store.home, store.reporter):
         freed = measure(environment.root).unshared
-        delete(environment.root)
-        if store.linked(environment.name) == environment.root:
-            store.unlink(environment.name)
-    return freed
+        kept = discard(environment.root, store.home, store.reporter)
+        forget_gone(environment.root, store.home)
+    return Removed(freed - (measure(kept.place).unshared if kept else 0), kept)

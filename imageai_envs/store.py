@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
+import shlex
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.environment import Environment, is_finished, is_ours, read_state, write_atomically
+from imageai_envs import ownership
+from imageai_envs.environment import Environment, is_finished, read_state
 from imageai_envs.errors import BusyError, RequestError
+from imageai_envs.ownership import aside, has_marker, owns
 from imageai_envs.paths import looks_like_path as looks_like_path
-from imageai_envs.transaction import LEFTOVER, is_unsettled, locked, recover
+from imageai_envs.transaction import check_not_inside, is_held, is_unsettled, locked, not_ours, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,17 +67,41 @@ def _name_of_project(root: Path) -> str:
         ) from error
 
 
-def _own_name(entry: str) -> str:
-    """Return the environment that a directory of the store belongs to: itself, or the one that it waits for."""
-    match = LEFTOVER.fullmatch(entry)
-    return match["name"] if match else "" if entry.startswith(".") else entry
+def _check_place(root: Path) -> None:
+    """Refuse a place at which an environment would be in the way of something else, whatever lies there now.
+
+    Raises:
+        RequestError: the working directory, the home or a parent of theirs; a mount point; a git work tree.
+    """
+    check_not_inside(root)
+    real = root.resolve()
+    home = Path.home().resolve()
+    problem = ""
+    if real == home or real in home.parents:
+        problem = "it is your home directory, or one above it"
+    elif os.path.ismount(real):
+        problem = "it is a mount point"
+    elif os.path.lexists(root / ".git"):
+        problem = "it is a git work tree"
+    if problem:
+        raise RequestError(
+            f"{root} cannot become an environment: {problem}.",
+            hint=f"A directory of its own in it: imageai-env create --path {shlex.quote(str(root / '.venv'))}",
+            code="bad-place",
+        )
 
 
 @dataclass(frozen=True)
 class Store:
-    """The environments of one user."""
+    """The environments of one user.
+
+    Attributes:
+        home: where they and what is known of them lie.
+        reporter: told what is kept when a broken-off command is settled.
+    """
 
     home: Home
+    reporter: Reporter
 
     def root_for(self, name: str) -> Path:
         """Return where the environment ``name`` lies, or would lie."""
@@ -93,17 +120,20 @@ class Store:
                 raise RequestError("The environment needs a name.", hint="imageai-env create myproj", code="bad-name")
             validate_name(name)
             linked = self.linked(name)
-            if linked is not None and linked.exists():
+            if linked is not None:
                 raise RequestError(
                     f"The name {name} belongs to the environment at {linked}.",
-                    hint=f"Another name, or --path {linked} --force to replace that one.",
+                    hint=f"Another name, or replace that one: --path {shlex.quote(str(linked))} --force",
                     code="exists",
                 )
             return name, self.home.environments / name
-        root = path.expanduser().absolute()
+        root = _absolute(path)
         own = validate_name(name) if name is not None else _name_of_project(root)
+        if not owns(root, self.home):
+            _check_place(root)
         linked = self.linked(own)
-        if (self.home.environments / own).exists() or (linked is not None and linked.exists() and linked != root):
+        elsewhere = linked is not None and ownership.real_place(linked) != ownership.real_place(root)
+        if elsewhere or (self.home.environments / own).exists():
             raise RequestError(
                 f"There is another environment called {own}.",
                 hint=f"Give this one a name: imageai-env create NAME --path {path}",
@@ -113,78 +143,85 @@ class Store:
 
     def linked(self, name: str) -> Path | None:
         """Return where a ``--path`` environment called ``name`` lies."""
-        try:
-            data = json.loads((self.home.links / f"{name}.json").read_text(encoding="utf-8"))
-            return Path(data["path"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return ownership.named(name, self.home)
 
-    def link(self, name: str, root: Path) -> None:
-        """Remember that ``name`` lies at ``root``."""
-        self.home.links.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.home.links / f"{name}.json", json.dumps({"path": str(root)}) + "\n")
-
-    def unlink(self, name: str) -> None:
-        """Forget where ``name`` lies; the environment itself is not touched."""
-        (self.home.links / f"{name}.json").unlink(missing_ok=True)
-
-    def get(self, name_or_path: str) -> Environment:
+    def get(self, name_or_path: str, *, to_use: bool = False) -> Environment:
         """Return an existing environment by name or by directory.
+
+        What a killed command left is settled first; outside the store only with ``to_use``: looking at a directory
+        that somebody names changes nothing in it.
 
         Raises:
             RequestError: there is none; similar names are suggested.
+            BusyError: it is being built, and cannot be used meanwhile.
         """
-        if looks_like_path(name_or_path):
-            root = Path(name_or_path).expanduser().absolute()
-            self._recover(root)
-            if not is_ours(root):
-                raise RequestError(
-                    f"{root} is not an environment made by imageai-env.",
-                    hint=f"imageai-env create --path {name_or_path}",
-                    code="no-such-environment",
-                )
-            state = read_state(root)
-            return Environment(state.name if state else root.name, root, state)
-        root = self.root_for(validate_name(name_or_path))
-        self._recover(root)
-        if not is_ours(root):
-            raise self._missing(name_or_path)
-        return Environment(name_or_path, root, read_state(root))
-
-    @contextmanager
-    def hold(self, name_or_path: str, reporter: Reporter, *, wait: bool = True) -> Iterator[Environment]:
-        """Yield an existing environment that no other process changes meanwhile.
-
-        Raises:
-            RequestError: there is none.
-            BusyError: another process works on it, and ``wait`` is False.
-        """
-        if looks_like_path(name_or_path):
-            root = Path(name_or_path).expanduser().absolute()
+        by_path = looks_like_path(name_or_path)
+        root = _absolute(Path(name_or_path)) if by_path else self.root_for(validate_name(name_or_path))
+        if to_use or not (by_path or self.linked(name_or_path)):
+            settled = recover(root, self.home, self.reporter)
         else:
-            root = self.root_for(validate_name(name_or_path))
-        if not is_ours(root) and not is_unsettled(root):
-            with suppress(BusyError):  # begun by another process this very moment: then that is waited for
-                self.get(name_or_path)  # says that there is none, and what there is
-        with locked(root, self.home, reporter, wait=wait):
-            yield self.get(name_or_path)
-
-    def _recover(self, root: Path) -> None:
-        """Mend what a killed command left at ``root``.
-
-        Raises:
-            BusyError: a living command is at work there, and the environment cannot be used meanwhile.
-        """
-        if not recover(root, self.home) and not is_finished(root):
+            settled = not (is_unsettled(root, self.home) and is_held(root, self.home))
+        if not settled and not is_finished(root):
             raise BusyError(
                 f"Another imageai-env is building {root} right now.",
                 hint="Wait for it, then run the same command.",
             )
+        if not has_marker(root):
+            raise self._waiting(root) or (self._no_environment(root) if by_path else self.missing(name_or_path))
+        return self._at(root, None if by_path else name_or_path)
 
-    def _missing(self, name: str) -> RequestError:
+    def _at(self, root: Path, name: str | None = None) -> Environment:
+        """Return the environment with a marker at ``root``; of one that is not ours, nothing is believed."""
+        own = ownership.name_of(root, self.home)
+        return Environment(own or name or root.name, root, read_state(root), ours=own is not None)
+
+    def _waiting(self, root: Path) -> RequestError | None:
+        """Return the error for an environment that waits aside since its replacement was broken off."""
+        if not owns(aside(root), self.home):
+            return None
+        return RequestError(
+            f"The replacement of {root} was broken off; the environment before it waits beside it.",
+            hint=f"imageai-env run {shlex.quote(str(root))} -- python --version   (using it brings it back)",
+            code="interrupted-before",
+        )
+
+    @staticmethod
+    def _no_environment(root: Path) -> RequestError:
+        return RequestError(
+            f"{root} is not an environment made by imageai-env.",
+            hint=f"imageai-env create --path {shlex.quote(str(root))}",
+            code="no-such-environment",
+        )
+
+    @contextmanager
+    def hold(self, name_or_path: str, *, wait: bool = True, to_read: bool = False) -> Iterator[Environment]:
+        """Yield an existing environment that no other process changes meanwhile.
+
+        Raises:
+            RequestError: there is none, or it is not ours (one that is only read, ``to_read``, need not be).
+            BusyError: another process works on it, and ``wait`` is False.
+        """
+        if looks_like_path(name_or_path):
+            root = _absolute(Path(name_or_path))
+        else:
+            root = self.root_for(validate_name(name_or_path))
+        if not owns(root, self.home) and not is_unsettled(root, self.home):
+            found: Environment | None = None
+            with suppress(BusyError):  # begun by another process this very moment: then that is waited for
+                found = self.get(name_or_path)  # says that there is none, and what there is
+            if found and not found.ours:
+                if not to_read:
+                    raise not_ours(root)
+                yield found
+                return
+        with locked(root, self.home, self.reporter, wait=wait):
+            yield self.get(name_or_path, to_use=True)
+
+    def missing(self, name: str) -> RequestError:
+        """Return the error for a name that no environment has; similar names are suggested."""
         import difflib
 
-        names = [environment.name for environment in self.all()]
+        names = self.names()
         near = difflib.get_close_matches(name, names, n=1)
         listing = f" There are: {', '.join(names)}." if names else " There are none yet."
         return RequestError(
@@ -194,19 +231,45 @@ class Store:
         )
 
     def all(self) -> list[Environment]:
-        """Return every environment, by name, unfinished ones too. Nothing of them is executed."""
+        """Return every environment, sorted by name; what killed commands left in the store is settled on the way.
+
+        Directories of the store that carry a marker without a record of ours (copied there) are among them.
+        """
         found: dict[str, Environment] = {}
-        if self.home.environments.is_dir():
-            names = {_own_name(entry.name) for entry in self.home.environments.iterdir()}
-            for root in (self.home.environments / name for name in names if name):
-                recover(root, self.home)
-                if is_ours(root):
-                    found[root.name] = Environment(root.name, root, read_state(root))
-        if self.home.links.is_dir():
-            for file in self.home.links.glob("*.json"):
-                root_ = self.linked(file.stem)
-                if root_ is not None:
-                    recover(root_, self.home)
-                if root_ is not None and is_ours(root_):
-                    found[file.stem] = Environment(file.stem, root_, read_state(root_))
+        for root in self._inside():
+            recover(root, self.home, self.reporter)
+            if has_marker(root):
+                found[root.name] = self._at(root)
+        for name, root in self._outside():
+            waiting = owns(aside(root), self.home)
+            if waiting or owns(root, self.home):
+                found[name] = Environment(name, root, read_state(root))
         return [found[name] for name in sorted(found)]
+
+    def names(self) -> list[str]:
+        """Return the names of all environments, from file names alone."""
+        inside = {root.name for root in self._inside() if has_marker(root)}
+        return sorted({*inside, *(name for name, root in self._outside() if owns(root, self.home))})
+
+    def _inside(self) -> list[Path]:
+        """Return the directories of the store that are environments, or that killed commands left something of."""
+        if not self.home.environments.is_dir():
+            return []
+        places = {ownership.place_of(entry).name for entry in self.home.environments.iterdir()}
+        return [self.home.environments / name for name in sorted(places) if not name.startswith(".")]
+
+    def _outside(self) -> list[tuple[str, Path]]:
+        """Return names and directories of the environments that lie elsewhere."""
+        inside = self.home.environments.resolve()
+        recorded = {record.name: record.root for record in ownership.records(self.home) if record.root.parent != inside}
+        return [
+            (name, root)
+            for name in {**ownership.links(self.home), **recorded}
+            if (root := ownership.named(name, self.home)) is not None
+        ]
+
+
+def _absolute(path: Path) -> Path:
+    """Return the absolute path of a directory that was named; ``..`` is followed, a link under its own name is not."""
+    root = path.expanduser().absolute()
+    return root.resolve() if ".." in root.parts else root

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks import additions, files, foreign, interpreter, packages, scripts
+from imageai_envs.checks import additions, files, foreign, interpreter, packages, scripts, users_files
 from imageai_envs.checks.view import View, look_at
 from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
     from imageai_envs.environment import Environment
 
-__all__ = ["Finding", "View", "check", "check_quickly", "look_at"]
+__all__ = ["Finding", "View", "check", "check_quickly", "faults", "look_at"]
 
 _QUICK = (interpreter.inspect, packages.inspect, additions.inspect)
-_THOROUGH = (*_QUICK, foreign.inspect, scripts.inspect, files.inspect)
+_THOROUGH = (*_QUICK, foreign.inspect, scripts.inspect, files.inspect, users_files.inspect)
 
 
 def check_quickly(environment: Environment) -> tuple[Finding, ...]:
@@ -25,6 +25,11 @@ def check_quickly(environment: Environment) -> tuple[Finding, ...]:
 def check(environment: Environment) -> tuple[Finding, ...]:
     """Return everything that is wrong, hashing every installed file: seconds for a gigabyte."""
     return _run(environment, _THOROUGH)
+
+
+def faults(environment: Environment) -> tuple[Finding, ...]:
+    """Return what :func:`check` finds wrong, without what is only worth knowing."""
+    return tuple(finding for finding in check(environment) if finding.severity != "note")
 
 
 def _run(environment: Environment, inspections: tuple[object, ...]) -> tuple[Finding, ...]:

@@ -19,7 +19,7 @@ def inspect(view: View) -> list[Finding]:
     if view.site is None:
         return []
     findings = []
-    fix = f"imageai-env repair {view.name}"
+    fix = view.environment.fix_by("repair")
     wrong = [
         name for name, target in view.additions.links.items() if not is_right(view.site / "tensorflow" / name, target)
     ]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from imageai_envs.finding import Finding
+from imageai_envs.recorded_files import state_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from imageai_envs.checks.view import View
     from imageai_envs.distributions import Distribution
 
-_CHUNK = 1 << 20  # bytes
 _ENOUGH = 3  # files named per distribution
 
 
@@ -44,7 +40,7 @@ def _distribution(view: View, item: Distribution) -> list[Finding]:
         if len(row) < 2 or row[0].endswith((".pyc", "__pycache__")) or row[0] in links:
             continue
         expected = view.additions.misrecorded.get(row[0], row[1])
-        state = _state(item.path.parent, row[0], expected)
+        state = state_of(item.path.parent, row[0], expected)
         if state == "missing":
             missing.append(row[0])
         elif state == "altered":
@@ -66,19 +62,3 @@ def _distribution(view: View, item: Distribution) -> list[Finding]:
 def _listing(what: str, paths: list[str]) -> str:
     shown = ", ".join(paths[:_ENOUGH]) + (f" and {len(paths) - _ENOUGH} more" if len(paths) > _ENOUGH else "")
     return f"{what}: {shown}"
-
-
-def _state(site: Path, relative: str, expected: str) -> str:
-    """Return ``ok``, ``missing`` or ``altered``."""
-    path = os.path.join(site, relative)  # noqa: PTH118 - a hot loop over 20,000 files
-    algorithm, _, value = expected.partition("=")
-    if not value or algorithm not in hashlib.algorithms_available:
-        return "ok" if os.path.lexists(path) else "missing"
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123 - as above
-            digest = hashlib.new(algorithm)
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-    except OSError:
-        return "missing"
-    return "ok" if base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode() == value else "altered"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def inspect(view: View) -> list[Finding]:
     """Find traces of conda in the environment."""
     findings = []
-    fix = f"imageai-env repair {view.name}"
+    fix = view.environment.fix_by("repair")
     meta = view.environment.root / "conda-meta"
     if meta.exists():
         findings.append(

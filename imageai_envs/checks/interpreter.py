@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def inspect(view: View) -> list[Finding]:
     """Find a Python that is gone, and an environment that was moved."""
     root, python = view.environment.root, view.environment.python
-    fix = f"imageai-env recreate {view.name}"
+    fix = view.environment.fix_by("recreate")
     if not python.exists():
         if python.is_symlink():
             evidence = f"{python} is a link to {os.readlink(python)}, which does not exist"  # noqa: PTH115 - the text

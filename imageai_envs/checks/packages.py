@@ -10,13 +10,14 @@ from imageai_envs.finding import Finding
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View
     from imageai_envs.distributions import Distribution
+    from imageai_envs.lockfile import Lock
 
 
 def inspect(view: View) -> list[Finding]:
     """Find distributions that are missing, extra, of another version, or there twice."""
     if view.lock is None or view.site is None:
         return []
-    fix = f"imageai-env repair {view.name}"
+    fix = view.environment.fix_by("repair")
     have: dict[str, list[Distribution]] = {}
     for item in view.installed:
         have.setdefault(item.name, []).append(item)
@@ -60,17 +61,24 @@ def inspect(view: View) -> list[Finding]:
                     pin.name,
                 )
             )
-    for name in sorted(have):
-        if view.lock.pin(name) is None and name not in SEEDS | view.additions.distributions:
-            version = have[name][0].version
-            findings.append(
-                Finding(
-                    "extra",
-                    "warning",
-                    name,
-                    f"{name} {version} is installed and not locked",
-                    "Somebody installed it by hand; a recreated environment will not have it.",
-                    f"imageai-env sync {view.name}   (or lock it: imageai-env upgrade {view.name} --with {name})",
-                )
-            )
+    findings += [
+        Finding(
+            "extra",
+            "warning",
+            item.name,
+            f"{item.name} {item.version} is installed and not locked",
+            "Somebody installed it by hand; a recreated environment will not have it.",
+            f"imageai-env sync {view.name}   (or lock it: imageai-env upgrade {view.name} --with {item.name})"
+            if view.environment.ours
+            else view.environment.fix_by("sync"),
+        )
+        for item in by_hand(view, view.lock)
+    ]
     return findings
+
+
+def by_hand(view: View, lock: Lock) -> list[Distribution]:
+    """Return the installed distributions that neither ``lock`` nor we account for, one of each name."""
+    found = {item.name: item for item in reversed(view.installed)}
+    known = SEEDS | view.additions.distributions
+    return [found[name] for name in sorted(found) if lock.pin(name) is None and name not in known]

@@ -31,6 +31,6 @@ def inspect(view: View) -> list[Finding]:
             str(view.environment.root),
             f"{len(wrong)} scripts ({names}) start {wrong[0][1]}",
             "The environment was moved or copied from another place.",
-            f"imageai-env recreate {view.name}",
+            view.environment.fix_by("recreate"),
         )
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.additions import read
 from imageai_envs.distributions import distributions_in
+from imageai_envs.environment import Condition
 from imageai_envs.errors import LockFileError, VerifyError
 from imageai_envs.finding import Finding
 from imageai_envs.venv_files import site_packages
@@ -51,18 +53,9 @@ class View:
 
 def look_at(environment: Environment) -> View:
     """Read an environment's lock and dist-infos."""
-    problems: list[Finding] = []
+    problems: list[Finding] = [] if environment.ours else [_not_ours(environment)]
     if environment.state is None:
-        problems.append(
-            Finding(
-                "state-missing",
-                "error",
-                environment.name,
-                "its state is missing or cannot be read",
-                "It was never finished, or the file was damaged.",
-                f"imageai-env recreate {environment.name}",
-            )
-        )
+        problems.append(_without_state(environment))
     try:
         lock: Lock | None = environment.lock()
     except LockFileError as error:
@@ -88,9 +81,36 @@ def look_at(environment: Environment) -> View:
                 str(environment.root),
                 error.message,
                 "The directory was deleted by hand.",
-                f"imageai-env recreate {environment.name}",
+                environment.fix_by("recreate"),
             )
         )
     return View(
         environment, lock, site, distributions_in(site) if site else (), read(environment.root), tuple(problems)
     )
+
+
+def _not_ours(environment: Environment) -> Finding:
+    return Finding(
+        "not-ours",
+        "note",
+        str(environment.root),
+        "it carries the marker of an environment, and this store has no record of it",
+        "It came with a clone, an archive or a copy, or belongs to another user or store. It is not changed.",
+        f"imageai-env adopt {shlex.quote(str(environment.root))}",
+    )
+
+
+def _without_state(environment: Environment) -> Finding:
+    """Say why an environment has no state that can be read, each case in its own words."""
+    condition = environment.condition
+    if condition is Condition.NEWER:
+        evidence = "its state was written by a newer version of imageai-env"
+        cause, fix = "That version knows what this one does not.", "Use the newer imageai-env to change it."
+    elif condition is Condition.UNFINISHED:
+        evidence = "it was not finished"
+        cause, fix = "The command that built it was ended.", environment.fix_by("recreate")
+    else:
+        evidence = "its state is missing or cannot be read"
+        cause, fix = "The file was deleted or damaged.", environment.fix_by("recreate")
+    codes = {Condition.NEWER: "state-newer", Condition.UNFINISHED: "unfinished"}
+    return Finding(codes.get(condition, "state-missing"), "error", environment.name, evidence, cause, fix)

@@ -38,6 +38,7 @@ COMMANDS = {
     "upgrade": ("upgrade", "Lock anew (everything, or just PACKAGEs), show the difference, rebuild and prove."),
     "clone": ("clone", "Build a second environment, NEW, from the lock of another."),
     "rename": ("rename", "Give an environment the name NEW: it is built there from its lock, then the old one goes."),
+    "adopt": ("adopt", "Make an environment yours that came with a copy, an archive or a clone."),
     "diff": ("diff", "Compare two locks or environments by package."),
     "gc": ("gc", "Remove what can be made again: pip-tools helpers, caches, old logs, rests of removed environments."),
     "rescue": ("rescue", "Make a working environment of a requirements file or a broken environment."),

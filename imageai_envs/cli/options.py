@@ -64,9 +64,10 @@ def _complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: st
     from click.shell_completion import CompletionItem
 
     from imageai_envs.paths import home
+    from imageai_envs.progress import Silent
     from imageai_envs.store import Store
 
-    return [CompletionItem(e.name) for e in Store(home()).all() if e.name.startswith(incomplete)]
+    return [CompletionItem(name) for name in Store(home(), Silent()).names() if name.startswith(incomplete)]
 
 
 def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -133,6 +134,13 @@ def how_options(function: F) -> F:
     return source_options(function)
 
 
+def keep_extra_option(function: F) -> F:
+    """Add the option that keeps what was installed by hand."""
+    return click.option("--keep-extra", is_flag=True, help="Lock what was installed by hand too, at its versions.")(
+        function
+    )
+
+
 def how_from(options: dict[str, Any]) -> How:
     """Return how an environment is rebuilt."""
     from imageai_envs.maintaining import How
@@ -143,6 +151,7 @@ def how_from(options: dict[str, Any]) -> How:
         python=options.get("python"),
         download=not options["no_download"],
         wait=not options["no_wait"],
+        keep_extra=options.get("keep_extra", False),
     )
 
 

@@ -178,7 +178,7 @@ def _unsearched(
     directories = sorted({str(path.parent) for path in lying.values()})
     shown = ", ".join(directories[:2]) + (f" and {len(directories) - 2} more" if len(directories) > 2 else "")
     if subject.environment:
-        fix = f"imageai-env repair {subject.environment.name}"
+        fix = subject.environment.fix_by("repair")
     else:
         fix = f"export LD_LIBRARY_PATH={shlex.quote(':'.join(directories))}   (in every terminal, before Python starts)"
     return [

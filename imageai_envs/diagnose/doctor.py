@@ -139,7 +139,7 @@ def _revive(subject: Subject) -> str:
     from imageai_envs.diagnose import remedy
 
     if subject.environment:
-        return f"imageai-env recreate {subject.environment.name}"
+        return subject.environment.fix_by("recreate")
     return remedy.fresh(subject)
 
 

@@ -27,11 +27,17 @@ def environment_root(home: Home, name_or_path: str) -> Path:
     """
     from pathlib import Path
 
-    from imageai_envs.store import Store
+    from imageai_envs.ownership import has_marker
+    from imageai_envs.progress import Silent
+    from imageai_envs.store import Store, validate_name
 
     path = Path(name_or_path).expanduser().absolute()
     if not looks_like_path(name_or_path) and not _root_in(path):
-        return Store(home).get(name_or_path).root
+        store = Store(home, Silent())
+        named = store.root_for(validate_name(name_or_path))
+        if not has_marker(named):
+            raise store.missing(name_or_path)
+        return named
     root = _root_in(path) or next((found for name in _INSIDE if (found := _root_in(path / name))), None)
     if root is None and path.parent.name in ("bin", "Scripts"):
         root = _root_in(path.parent.parent)

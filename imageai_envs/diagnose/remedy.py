@@ -57,7 +57,7 @@ def install(subject: Subject, *requirements: str) -> str:
     Never into a global installation: there the cure is an environment of its own.
     """
     if subject.environment:
-        return f"imageai-env repair {subject.environment.name}"
+        return subject.environment.fix_by("repair")
     if subject.kind == "global":
         return fresh(subject)
     return f"{_pip(subject, 'install')} {' '.join(map(shlex.quote, requirements))}"
@@ -66,7 +66,7 @@ def install(subject: Subject, *requirements: str) -> str:
 def uninstall(subject: Subject, *names: str) -> str:
     """Return the command that removes distributions; from a global installation too, pip knows what it put there."""
     if subject.environment:
-        return f"imageai-env repair {subject.environment.name}"
+        return subject.environment.fix_by("repair")
     return f"{_pip(subject, 'uninstall')} {' '.join(names)}"
 
 

@@ -39,7 +39,7 @@ def resolve(
     """
     variables = dict(os.environ if environ is None else environ)
     if python is not None:
-        return _executable(_command(python, variables), python, variables)
+        return _executable(home, _command(python, variables), python, variables)
     if name_or_path is None:
         found = users_python(variables)
         if found is None:
@@ -48,42 +48,44 @@ def resolve(
                 hint="imageai-env python list",
                 code="no-such-python",
             )
-        return _executable(found, str(found), variables)
+        return _executable(home, found, str(found), variables)
     path = Path(name_or_path).expanduser()
     if not looks_like_path(name_or_path):
         root = _named(home, name_or_path)
         if root is not None:
-            return _directory(root, name_or_path, variables)
+            return _directory(home, root, name_or_path, variables)
         if not name_or_path.strip() or not os.path.lexists(path):
             raise _unknown(home, name_or_path)
     elif not os.path.lexists(path):
         raise _unknown(home, name_or_path)
     path = path.absolute()
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
-        return _directory(path, name_or_path, variables)
-    return _executable(path, name_or_path, variables)
+        return _directory(home, path, name_or_path, variables)
+    return _executable(home, path, name_or_path, variables)
 
 
 def free_name(subject: Subject, home: Home) -> str:
     """Return a name for a clean environment beside this one: its own, or its project's, with ``-clean``."""
+    from imageai_envs.progress import Silent
     from imageai_envs.store import MAX_NAME, Store
 
     root = subject.root or subject.executable.parent
     base = subject.environment.name if subject.environment else root.parent.name if root.name in _INSIDE else root.name
     base = re.sub(r"[^A-Za-z0-9_-]+", "-", base).strip("-_")[: MAX_NAME - len("-clean-99")] or "my"
     name, number = f"{base}-clean", 2
-    while os.path.lexists(Store(home).root_for(name)):
+    while os.path.lexists(Store(home, Silent()).root_for(name)):
         name, number = f"{base}-clean-{number}", number + 1
     return name
 
 
 def _named(home: Home, name: str) -> Path | None:
     """Return where our environment of that name lies."""
-    from imageai_envs.environment import is_ours
+    from imageai_envs.ownership import has_marker
+    from imageai_envs.progress import Silent
     from imageai_envs.store import MAX_NAME, Store
 
-    root = Store(home).root_for(name) if len(name) <= MAX_NAME and "\0" not in name else None
-    return root if root is not None and is_ours(root) else None
+    root = Store(home, Silent()).root_for(name) if len(name) <= MAX_NAME and "\0" not in name else None
+    return root if root is not None and has_marker(root) else None
 
 
 def users_python(environ: Mapping[str, str]) -> Path | None:
@@ -109,7 +111,7 @@ def _is_environment(root: Path) -> bool:
     return os.path.isfile(root / "pyvenv.cfg") or any(map(os.path.isdir, directories))  # noqa: PTH113 - Path's raise
 
 
-def _directory(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
+def _directory(home: Home, path: Path, label: str, environ: Mapping[str, str]) -> Subject:
     candidates = [path, *(path / name for name in _INSIDE)]
     root = next((one for one in candidates if _is_environment(one)), None)
     if root is None:  # an installation, such as a directory of pyenv's, or an environment without its pyvenv.cfg
@@ -124,18 +126,20 @@ def _directory(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
     python = _python_in(root) or root / _PYTHONS[0]
     if not _is_environment(root):
         return look_at(python, label=label, environ=environ)
-    return look_at(python, label=label, root=root, environment=_ours(root), environ=environ)
+    return look_at(python, label=label, root=root, environment=_marked(home, root), environ=environ)
 
 
-def _ours(root: Path) -> Environment | None:
+def _marked(home: Home, root: Path) -> Environment | None:
+    """Return the environment that ``root`` says to be, ours or not."""
     if not os.path.isdir(root / METADATA):  # noqa: PTH112 - before imports that take longer than the answer
         return None
-    from imageai_envs.environment import Environment, is_ours, read_state
+    from imageai_envs.environment import Environment, read_state
+    from imageai_envs.ownership import has_marker, name_of
 
-    if not is_ours(root):
+    if not has_marker(root):
         return None
-    state = read_state(root)
-    return Environment(state.name if state else root.name, root, state)
+    own = name_of(root, home)
+    return Environment(own or root.name, root, read_state(root), ours=own is not None)
 
 
 def _command(python: str, environ: Mapping[str, str]) -> Path:
@@ -158,7 +162,7 @@ def _command(python: str, environ: Mapping[str, str]) -> Path:
     return path
 
 
-def _executable(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
+def _executable(home: Home, path: Path, label: str, environ: Mapping[str, str]) -> Subject:
     if path.exists() and not os.access(path, os.X_OK):
         raise RequestError(
             f"{path} is not a program, so it is no Python.",
@@ -167,15 +171,16 @@ def _executable(path: Path, label: str, environ: Mapping[str, str]) -> Subject:
         )
     parent = path.parent.parent
     root = parent if path.parent.name in ("bin", "Scripts") and _is_environment(parent) else None
-    return look_at(path, label=label, root=root, environment=_ours(root) if root else None, environ=environ)
+    return look_at(path, label=label, root=root, environment=_marked(home, root) if root else None, environ=environ)
 
 
 def _unknown(home: Home, name: str) -> RequestError:
     import difflib
 
+    from imageai_envs.progress import Silent
     from imageai_envs.store import MAX_NAME, Store
 
-    names = [environment.name for environment in Store(home).all()]
+    names = Store(home, Silent()).names()
     near = difflib.get_close_matches(name, names, n=1)
     shown = name if len(name) <= MAX_NAME else f"{name[:20]}…"
     listing = f" Environments: {', '.join(names)}." if names else ""

@@ -188,7 +188,7 @@ def _no_pip(subject: Subject) -> list[Finding]:
 
 def _remake(subject: Subject) -> str:
     if subject.environment:
-        return f"imageai-env recreate {subject.environment.name}"
+        return subject.environment.fix_by("recreate")
     root = subject.root or subject.executable.parent.parent
     return f"imageai-env rescue {shlex.quote(str(root))} --name myproj"
 

@@ -17,6 +17,7 @@ from imageai_envs.errors import InstallError, LockFileError, PythonNotFoundError
 from imageai_envs.lockfile import Lock, is_lock
 from imageai_envs.locking import LockInputs
 from imageai_envs.logs import open_log
+from imageai_envs.progress import Silent
 from imageai_envs.request import Request
 from imageai_envs.rescue.changes import LineChange, changes_of, given_way, in_order
 from imageai_envs.rescue.choosing import Choice, How, choose_template
@@ -241,7 +242,7 @@ def check_name(name: str, home: Home) -> None:
     Raises:
         RequestError: it cannot name an environment, or names one.
     """
-    check_free(Store(home).root_for(validate_name(name)), force=False)
+    check_free(Store(home, Silent()).root_for(validate_name(name)), home, force=False)
 
 
 def write_lock_to(rescue: Rescue, path: Path) -> None:

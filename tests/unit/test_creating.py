@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs.creating import Plan, Wish, execute, plan_creation
-from imageai_envs.environment import State, mark, write_state
+from imageai_envs.environment import State, write_state
 from imageai_envs.errors import ImageAIEnvError, LockFileError, UnsolvableError
 from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Lock
+from imageai_envs.ownership import mark, register
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
 from imageai_envs.relocking import LockWish, update_lock
@@ -56,8 +57,8 @@ def refused(wish: Wish, home: Home) -> ImageAIEnvError:
     return caught.value
 
 
-def finish(root: Path) -> None:
-    mark(root)
+def finish(root: Path, home: Home, name: str = "x") -> None:
+    mark(root, register(name, root, home))
     state = State(
         "x", "now", TINY, "tiny", Release(TENSORFLOW, "2.10.1"), "2.1.6", "cpu", "t", "p", "v", "uv 1", "venv",
         "sha256:0", "none", {}, "0",
@@ -101,20 +102,19 @@ def test_names_are_needed_and_checked(home: Home, template: Path) -> None:
 
 
 def test_names_that_are_taken(home: Home, template: Path, tmp_path: Path) -> None:
-    finish(home.environments / "x")
+    finish(home.environments / "x", home)
     assert refused(Wish(TINY, "x"), home).code == "exists"
     assert plan(Wish(TINY, "x", force=True), home).replaces
     assert refused(Wish(TINY, "x", path=Path(".venv"), force=True), home).code == "exists"
     elsewhere = tmp_path / "elsewhere" / ".venv"
-    finish(elsewhere)
-    Store(home).link("y", elsewhere)
+    finish(elsewhere, home, "y")
     assert str(elsewhere) in refused(Wish(TINY, "y", force=True), home).message
     assert refused(Wish(TINY, "y", path=Path(".venv")), home).code == "exists"
     assert plan(Wish(TINY, "y", path=elsewhere, force=True), home).root == elsewhere
 
 
 def test_a_name_whose_directory_is_gone_is_free(home: Home, template: Path, tmp_path: Path) -> None:
-    Store(home).link("y", tmp_path / "gone" / ".venv")
+    register("y", tmp_path / "gone" / ".venv", home)
     assert plan(Wish(TINY, "y"), home).root == home.environments / "y"
     assert plan(Wish(TINY, "y", path=Path(".venv")), home).root == Path.cwd() / ".venv"
 
@@ -242,7 +242,7 @@ def test_created_and_linked_with_a_record(index: Index, home: Home, template: Pa
     reporter = Listening()
     planned = plan_creation(wish, home, reporter)
     created = execute(planned, home, reporter)
-    environment = Store(home).get("project")
+    environment = Store(home, Silent()).get("project")
     assert created.environment.state == environment.state
     assert environment.root == Path.cwd() / ".venv"
     assert environment.state is not None
@@ -262,7 +262,7 @@ def test_too_little_room_is_a_warning(index: Index, home: Home, template: Path) 
     reporter = Listening()
     execute(plan_creation(Wish(TINY, "x", verify="none"), home, reporter), home, reporter)
     assert [("999999999999 MB" in text, str(home.data.parent) in text) for text in reporter.warnings] == [(True, True)]
-    assert Store(home).get("x").state is not None
+    assert Store(home, Silent()).get("x").state is not None
 
 
 def test_a_failure_leaves_no_environment_and_no_name(index: Index, home: Home, template: Path) -> None:
@@ -276,5 +276,5 @@ def test_a_failure_leaves_no_environment_and_no_name(index: Index, home: Home, t
             execute(planned, home, Silent())
     assert caught.value.exit_code == 6
     assert not Path(".venv").exists()
-    assert Store(home).linked("x") is None
+    assert Store(home, Silent()).linked("x") is None
     assert sorted(path.name for path in Path().iterdir()) == [".imageai-env"]

@@ -13,6 +13,7 @@ from imageai_envs.errors import ImageAIEnvError, LockFileError, RequestError, Te
 from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Header, Lock, Pin, parse_lock, read_lock
 from imageai_envs.paths import Home, shipped_templates
+from imageai_envs.progress import Silent
 from imageai_envs.request import parse_requirement, read_requirements
 from imageai_envs.store import Store, validate_name
 from imageai_envs.target import Target
@@ -34,7 +35,7 @@ SHIPPED = (shipped_templates() / "tf2.6.toml").read_text(encoding="utf-8")
 @THOROUGH
 @given(NAMES)
 def test_names_stay_in_the_store(name: str) -> None:
-    store = Store(Home(Path("/store"), Path("/cache"), Path("/config")))
+    store = Store(Home(Path("/store"), Path("/cache"), Path("/config")), Silent())
     try:
         accepted = validate_name(name)
     except RequestError as error:

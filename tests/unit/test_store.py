@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
-from imageai_envs.environment import METADATA, State, mark, write_lock, write_state
+from imageai_envs.environment import METADATA, State, write_lock, write_state
 from imageai_envs.errors import BusyError, LockFileError, RequestError
 from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import Header, Lock, Pin
+from imageai_envs.ownership import aside, forget, mark, marker_of, owns, place_of, register
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
 from imageai_envs.removing import remove
 from imageai_envs.request import Request
 from imageai_envs.store import MAX_NAME, Store, looks_like_path, validate_name
 from imageai_envs.target import Target
-from imageai_envs.transaction import aside, is_unsettled, locked
+from imageai_envs.transaction import is_unsettled, locked, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config"))
+    return Store(Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config"), Silent())
 
 
 def state(name: str) -> State:
@@ -52,8 +52,10 @@ def state(name: str) -> State:
     )
 
 
-def build(root: Path, *, finished: bool = True, building: bool = False) -> Path:
-    mark(root)
+def build(root: Path, store: Store, name: str = "", *, finished: bool = True, building: bool = False) -> Path:
+    if not owns(root, store.home):
+        place = place_of(root)
+        mark(root, register(name or place.name.lstrip("."), place, store.home))
     if finished:
         write_state(root, state(root.name))
     if building:
@@ -108,21 +110,19 @@ def test_an_empty_store(store: Store) -> None:
 
 
 def test_names_of_the_store_and_links(store: Store, tmp_path: Path) -> None:
-    inside = build(store.home.environments / "inside")
-    outside = build(tmp_path / "project" / ".venv")
-    store.link("outside", outside)
+    inside = build(store.home.environments / "inside", store)
+    outside = build(tmp_path / "project" / ".venv", store, "outside")
     assert [(one.name, one.root) for one in store.all()] == [("inside", inside), ("outside", outside)]
     assert store.get("outside").root == outside
     assert store.root_for("outside") == outside
     assert store.root_for("new") == store.home.environments / "new"
-    store.unlink("outside")
-    store.unlink("outside")
+    forget(marker_of(outside), store.home)
     assert [one.name for one in store.all()] == ["inside"]
-    assert outside.exists()
+    assert not store.get(str(outside)).ours
 
 
 def test_near_names_are_suggested(store: Store) -> None:
-    build(store.home.environments / "myproj")
+    build(store.home.environments / "myproj", store)
     with pytest.raises(RequestError, match=r"There are: myproj\.") as caught:
         store.get("myproject")
     assert caught.value.hint == "Did you mean myproj?"
@@ -132,10 +132,10 @@ def test_near_names_are_suggested(store: Store) -> None:
 
 
 def test_directories_are_environments_too(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = build(tmp_path / "project" / ".venv")
+    root = build(tmp_path / "project" / ".venv", store)
     monkeypatch.chdir(root.parent)
     assert store.get(".venv").root == root
-    assert store.get("./.venv").name == ".venv"
+    assert store.get("./.venv").name == "venv"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert store.get("~/project/.venv").root == root
     with pytest.raises(RequestError, match="not an environment made by imageai-env") as caught:
@@ -146,42 +146,60 @@ def test_directories_are_environments_too(tmp_path: Path, store: Store, monkeypa
 def test_foreign_directories_in_the_store_are_not_listed(store: Store, tmp_path: Path) -> None:
     (store.home.environments / "foreign").mkdir(parents=True)
     (store.home.environments / "file").touch()
-    build(tmp_path / "elsewhere")
+    build(tmp_path / "elsewhere", store)
     (store.home.environments / "link").symlink_to(tmp_path / "elsewhere")
-    assert store.all() == []
+    assert [one.name for one in store.all()] == ["elsewhere"]
     for name in ("foreign", "file", "link"):
         with pytest.raises(RequestError, match="There is no environment"):
             store.get(name)
 
 
 def test_unfinished_and_damaged_ones_are_listed_without_a_state(store: Store) -> None:
-    build(store.home.environments / "unfinished", finished=False)
-    damaged = build(store.home.environments / "damaged")
+    build(store.home.environments / "unfinished", store, finished=False)
+    damaged = build(store.home.environments / "damaged", store)
     (damaged / METADATA / "state.json").write_text("{", encoding="utf-8")
     assert [(one.name, one.state) for one in store.all()] == [("damaged", None), ("unfinished", None)]
 
 
-def test_links_that_lead_nowhere(store: Store, tmp_path: Path) -> None:
-    store.link("gone", tmp_path / "gone")
-    (store.home.links / "torn.json").write_text('{"path": ', encoding="utf-8")
-    (store.home.links / "empty.json").write_text("{}", encoding="utf-8")
-    (store.home.links / "list.json").write_text("[]", encoding="utf-8")
+def test_records_that_lead_nowhere(store: Store, tmp_path: Path) -> None:
+    register("gone", tmp_path / "gone", store.home)
+    id_ = "0" * 32
+    for name, text in (("torn", '{"path": '), ("empty", "{}"), ("list", "[]"), ("number", '{"path": 1}')):
+        (store.home.records / f"{name}.{id_}.json").write_text(text, encoding="utf-8")
+    (store.home.records / "foreign.json").touch()
     assert store.all() == []
-    assert [store.linked(name) for name in ("torn", "empty", "list", "never")] == [None] * 4
+    assert [store.linked(name) for name in ("gone", "torn", "empty", "list", "number", "never")] == [None] * 6
     with pytest.raises(RequestError, match="There is no environment 'gone'"):
         store.get("gone")
 
 
-def test_what_a_kill_left_is_mended_on_the_way(store: Store, tmp_path: Path) -> None:
-    one, two, linked = store.home.environments / "one", store.home.environments / "two", tmp_path / "p" / ".venv"
-    build(aside(one))
-    build(two, finished=False, building=True)
-    build(aside(linked))
-    store.link("linked", linked)
-    assert [found.name for found in store.all()] == ["linked", "one"]
+def test_what_a_kill_left_is_settled_on_the_way(store: Store, tmp_path: Path) -> None:
+    one, two, outside = store.home.environments / "one", store.home.environments / "two", tmp_path / "p" / ".venv"
+    build(aside(one), store)
+    build(two, store, finished=False, building=True)
+    build(aside(outside), store, "outside")
+    assert [found.name for found in store.all()] == ["one", "outside"]
     assert sorted(path.name for path in store.home.environments.iterdir()) == ["one"]
-    build(aside(two))
+    build(aside(two), store)
     assert store.get("two").root == two
+
+
+def test_looking_at_a_place_outside_the_store_changes_nothing_there(store: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "p" / ".venv"
+    build(aside(outside), store, "outside")
+    for name in ("outside", str(outside)):
+        with pytest.raises(RequestError, match="waits beside it") as caught:
+            store.get(name)
+        assert caught.value.code == "interrupted-before"
+    build(outside, store, "outside", finished=False, building=True)
+    (outside / "mine").touch()
+    assert store.get(str(outside)).state is None
+    assert [one.state for one in store.all()] == [None]
+    assert (outside / "mine").exists()
+    assert store.get("outside", to_use=True).state == state(aside(outside).name)
+    assert not (outside / "mine").exists()
+    (kept,) = outside.parent.glob(".venv-kept-*")
+    assert (kept / "mine").exists()
 
 
 @contextmanager
@@ -201,12 +219,12 @@ def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypat
     begun: list[Path] = []
     other = somebody_else_at(root, store.home)
 
-    def look_then_be_overtaken(place: Path) -> bool:
+    def look_then_be_overtaken(place: Path, home: Home) -> bool:
         if begun:
-            return is_unsettled(place)
+            return is_unsettled(place, home)
         begun.append(place)
         other.__enter__()
-        build(place, finished=False, building=True)
+        build(place, store, finished=False, building=True)
         return False
 
     class Finisher(Silent):
@@ -216,14 +234,14 @@ def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypat
             other.__exit__(None, None, None)
 
     monkeypatch.setattr("imageai_envs.store.is_unsettled", look_then_be_overtaken)
-    with store.hold("x", Finisher()) as environment:
+    with Store(store.home, Finisher()).hold("x") as environment:
         assert environment.state is not None
 
 
 def test_one_that_is_being_built_cannot_be_used(store: Store) -> None:
     root = store.home.environments / "x"
     with somebody_else_at(root, store.home):
-        build(root, finished=False, building=True)
+        build(root, store, finished=False, building=True)
         with pytest.raises(BusyError, match="building") as caught:
             store.get("x")
         assert [one.state for one in store.all()] == [None]
@@ -236,12 +254,12 @@ def test_one_that_is_done_and_being_swept_can_be_used(store: Store) -> None:
     root = store.home.environments / "x"
     root.parent.mkdir(parents=True)
     with somebody_else_at(root, store.home):
-        build(root, building=True)
+        build(root, store, building=True)
         assert store.get("x").state == state("x")
 
 
 def test_the_lock_of_an_environment(store: Store) -> None:
-    root = build(store.home.environments / "x")
+    root = build(store.home.environments / "x", store)
     with pytest.raises(LockFileError, match="No such file"):
         store.get("x").lock()
     header = Header(
@@ -263,21 +281,24 @@ def test_the_lock_of_an_environment(store: Store) -> None:
 
 
 def test_removing_frees_what_nobody_shares_and_forgets_the_name(store: Store, tmp_path: Path) -> None:
-    root = build(tmp_path / "project" / ".venv")
-    store.link("project", root)
-    (root / "own").write_bytes(b"x" * 50_000)
-    (root / "shared").write_bytes(b"x" * 500_000)
+    root = build(tmp_path / "project" / ".venv", store, "project")
+    (root / "bin").mkdir()
+    (root / "bin" / "python3.10").write_bytes(b"x" * 50_000)
+    (root / "bin" / "python3").write_bytes(b"x" * 500_000)
+    (root / "mine").write_bytes(b"x" * 300_000)
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "shared").hardlink_to(root / "shared")
-    freed = remove(store.get("project"), store, Silent())
-    assert 50_000 <= freed < 500_000
+    (tmp_path / "cache" / "shared").hardlink_to(root / "bin" / "python3")
+    removed = remove(store.get("project"), store)
+    assert 50_000 <= removed.freed < 300_000
     assert not root.exists()
     assert (tmp_path / "cache" / "shared").stat().st_size == 500_000
-    assert not list(store.home.links.iterdir())
+    assert removed.kept is not None
+    assert (removed.kept.place / "mine").stat().st_size == 300_000
+    sweep()
+    assert not list(store.home.records.iterdir())
 
 
-def test_removing_by_directory_keeps_anothers_link(store: Store, tmp_path: Path) -> None:
-    root = build(tmp_path / "one" / ".venv")
-    store.link(".venv", tmp_path / "two" / ".venv")
-    remove(store.get(str(root)), store, Silent())
-    assert json.loads((store.home.links / ".venv.json").read_text(encoding="utf-8"))["path"].endswith("two/.venv")
+def test_removing_by_directory_keeps_another_of_the_name(store: Store, tmp_path: Path) -> None:
+    one, two = (build(tmp_path / name / ".venv", store, "venv") for name in ("one", "two"))
+    remove(store.get(str(one)), store)
+    assert store.get("venv").root == two

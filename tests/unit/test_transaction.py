@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs import transaction
-from imageai_envs.environment import METADATA, State, is_finished, is_ours, mark, read_state, write_state
+from imageai_envs.environment import METADATA, State, is_finished, read_state, write_state
 from imageai_envs.errors import InstallError, RequestError
 from imageai_envs.framework import TENSORFLOW, Release
+from imageai_envs.ownership import aside, mark, owns, place_of, register
 from imageai_envs.paths import Home
 from imageai_envs.progress import Silent
 from imageai_envs.request import Request
-from imageai_envs.transaction import aside, check_free, delete, is_unsettled, locked, recover, replacing, settle, sweep
+from imageai_envs.transaction import check_free, discard, is_unsettled, locked, recover, replacing, settle, sweep
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ def state(created: str) -> State:
     )
 
 
-def build(root: Path, word: str, *, finished: bool = True, building: bool = False) -> None:
+def build(root: Path, home: Home, word: str, *, finished: bool = True, building: bool = False) -> None:
     """Lay out an environment of ours."""
-    mark(root)
-    (root / "content").write_text(word, encoding="utf-8")
+    if not owns(root, home):
+        mark(root, register("x", place_of(root), home))
+    (root / METADATA / "requirements.txt").write_text(word, encoding="utf-8")
     if finished:
         write_state(root, state(word))
     if building:
@@ -72,7 +74,7 @@ def build(root: Path, word: str, *, finished: bool = True, building: bool = Fals
 
 
 def content(root: Path) -> str:
-    return (root / "content").read_text(encoding="utf-8")
+    return (root / METADATA / "requirements.txt").read_text(encoding="utf-8")
 
 
 def neighbours(root: Path) -> list[str]:
@@ -82,205 +84,220 @@ def neighbours(root: Path) -> list[str]:
 # Moments of a kill ------------------------------------------------------------------------------------------------
 
 
-def test_killed_before_anything(root: Path) -> None:
-    build(root, "old")
-    assert not is_unsettled(root)
-    settle(root)
+def test_killed_before_anything(root: Path, home: Home) -> None:
+    build(root, home, "old")
+    assert not is_unsettled(root, home)
+    settle(root, home, Silent())
     assert content(root) == "old"
 
 
-def test_killed_after_the_old_one_was_set_aside(root: Path) -> None:
-    build(aside(root), "old")
-    assert is_unsettled(root)
-    settle(root)
+def test_killed_after_the_old_one_was_set_aside(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
+    assert is_unsettled(root, home)
+    settle(root, home, Silent())
     assert (content(root), neighbours(root)) == ("old", ["x"])
 
 
-def test_killed_before_the_new_one_has_its_name(root: Path) -> None:
-    build(aside(root), "old")
-    build(root.with_name(".x.imageai-env-new-0a1b2c3d"), "new", finished=False, building=True)
-    settle(root)
+def test_killed_before_the_new_one_has_its_name(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
+    build(root.with_name(".x.imageai-env-new-0a1b2c3d"), home, "new", finished=False, building=True)
+    settle(root, home, Silent())
     assert content(root) == "old"
-    assert not is_unsettled(root)
+    assert not is_unsettled(root, home)
 
 
-def test_the_new_one_appears_with_its_marker(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_new_one_appears_with_its_marker(root: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     seen: list[bool] = []
 
-    def watched(place: Path) -> None:
-        mark(place)
+    def watched(place: Path, id_: str) -> None:
+        mark(place, id_)
         seen.append(root.exists())
 
     monkeypatch.setattr(transaction, "mark", watched)
-    with replacing(root, force=False):
-        assert is_unsettled(root)
-        build(root, "new")
+    with replacing(root, "x", home, Silent(), force=False):
+        assert is_unsettled(root, home)
+        build(root, home, "new")
     assert seen == [False]
 
 
-def test_a_marker_that_cannot_be_written_brings_the_old_one_back(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(place: Path) -> None:
-        mark(place)
+def test_a_marker_that_cannot_be_written_brings_the_old_one_back(
+    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home
+) -> None:
+    def full(place: Path, id_: str) -> None:
+        mark(place, id_)
         raise OSError(28, "No space left on device")
 
-    build(root, "old")
+    build(root, home, "old")
     monkeypatch.setattr(transaction, "mark", full)
-    with pytest.raises(OSError, match="No space left"), replacing(root, force=True):
+    with pytest.raises(OSError, match="No space left"), replacing(root, "x", home, Silent(), force=True):
         pytest.fail("the block must not run")
     assert (content(root), neighbours(root)) == ("old", ["x"])
 
 
-def test_killed_while_building_beside_an_old_one(root: Path) -> None:
-    build(aside(root), "old")
-    build(root, "new", finished=False, building=True)
-    settle(root)
+def test_killed_while_building_beside_an_old_one(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
+    build(root, home, "new", finished=False, building=True)
+    settle(root, home, Silent())
     assert (content(root), neighbours(root)) == ("old", ["x"])
     assert is_finished(root)
 
 
-def test_killed_between_the_state_and_the_sweeping(root: Path) -> None:
-    build(aside(root), "old")
-    build(root, "new", building=True)
-    settle(root)
+def test_killed_between_the_state_and_the_sweeping(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
+    build(root, home, "new", building=True)
+    settle(root, home, Silent())
     assert (content(root), neighbours(root)) == ("new", ["x"])
-    assert not is_unsettled(root)
+    assert not is_unsettled(root, home)
 
 
-def test_killed_with_the_old_one_still_there_and_the_new_one_done(root: Path) -> None:
-    build(aside(root), "old")
-    build(root, "new")
-    assert is_unsettled(root)
-    settle(root)
+def test_killed_with_the_old_one_still_there_and_the_new_one_done(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
+    build(root, home, "new")
+    assert is_unsettled(root, home)
+    settle(root, home, Silent())
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
-def test_killed_while_building_the_first_one(root: Path) -> None:
-    build(root, "new", finished=False, building=True)
-    assert is_unsettled(root)
-    settle(root)
+def test_killed_while_building_the_first_one(root: Path, home: Home) -> None:
+    build(root, home, "new", finished=False, building=True)
+    assert is_unsettled(root, home)
+    settle(root, home, Silent())
     assert neighbours(root) == []
 
 
-def test_killed_between_the_state_and_the_end_of_the_first_one(root: Path) -> None:
-    build(root, "new", building=True)
-    settle(root)
+def test_killed_between_the_state_and_the_end_of_the_first_one(root: Path, home: Home) -> None:
+    build(root, home, "new", building=True)
+    settle(root, home, Silent())
     assert content(root) == "new"
-    assert not is_unsettled(root)
+    assert not is_unsettled(root, home)
 
 
-def test_a_torn_state_is_no_state(root: Path) -> None:
-    build(aside(root), "old")
-    build(root, "new", building=True)
-    path = root / METADATA / "state.json"
-    path.write_text(path.read_text(encoding="utf-8")[:40], encoding="utf-8")
-    settle(root)
+@pytest.mark.parametrize("text", ["{", '{"schema": 2}', '{"schema": 1, "request": {"new": 1}}'])
+@pytest.mark.parametrize("beside_an_old_one", [False, True])
+def test_a_state_that_cannot_be_read_decides_nothing(
+    root: Path, home: Home, text: str, beside_an_old_one: bool
+) -> None:
+    """It was written, as the last thing: unreadable is not unfinished. Neither of the two goes."""
+    if beside_an_old_one:
+        build(aside(root), home, "old")
+    build(root, home, "new", building=True)
+    (root / METADATA / "state.json").write_text(text, encoding="utf-8")
+    settle(root, home, Silent())
+    assert content(root) == "new"
+    assert not beside_an_old_one or content(aside(root)) == "old"
+    with pytest.raises(RequestError) as caught, replacing(root, "x", home, Silent(), force=False):
+        pytest.fail("the block must not run")
+    assert (caught.value.code, content(root)) == ("exists", "new")
+    with replacing(root, "x", home, Silent(), force=True):
+        build(root, home, "newest")
+    sweep()
+    assert (content(root), neighbours(root)) == ("newest", ["x"])
+
+
+def test_settling_twice_is_settling_once(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
+    build(root, home, "new", finished=False, building=True)
+    settle(root, home, Silent())
+    settle(root, home, Silent())
     assert content(root) == "old"
 
 
-def test_settling_twice_is_settling_once(root: Path) -> None:
-    build(aside(root), "old")
-    build(root, "new", finished=False, building=True)
-    settle(root)
-    settle(root)
-    assert content(root) == "old"
-
-
-def test_settling_spares_what_is_not_ours(root: Path) -> None:
-    build(aside(root), "old")
+def test_settling_spares_what_is_not_ours(root: Path, home: Home) -> None:
+    build(aside(root), home, "old")
     root.mkdir()
     (root / "precious").write_text("mine", encoding="utf-8")
     with pytest.raises(RequestError, match="left alone"):
-        settle(root)
+        settle(root, home, Silent())
     assert (root / "precious").exists()
     assert content(aside(root)) == "old"
 
 
-def test_a_directory_that_only_has_the_name_of_an_old_one(root: Path) -> None:
+def test_a_directory_that_only_has_the_name_of_an_old_one(root: Path, home: Home) -> None:
     aside(root).mkdir()
     (aside(root) / "precious").write_text("mine", encoding="utf-8")
-    assert not is_unsettled(root)
-    settle(root)
+    assert not is_unsettled(root, home)
+    settle(root, home, Silent())
     assert neighbours(root) == [aside(root).name]
 
 
 def test_recover_mends_and_says_so(root: Path, home: Home) -> None:
-    assert recover(root, home)
+    assert recover(root, home, Silent())
     assert not home.locks.exists()  # nothing to mend: nothing is written either
-    build(aside(root), "old")
-    assert recover(root, home)
+    build(aside(root), home, "old")
+    assert recover(root, home, Silent())
     assert content(root) == "old"
 
 
 # Replacing --------------------------------------------------------------------------------------------------------
 
 
-def test_a_first_one(root: Path) -> None:
-    with replacing(root, force=False):
-        assert is_ours(root)
-        assert is_unsettled(root)
-        build(root, "new")
+def test_a_first_one(root: Path, home: Home) -> None:
+    with replacing(root, "x", home, Silent(), force=False):
+        assert owns(root, home)
+        assert is_unsettled(root, home)
+        build(root, home, "new")
     assert (content(root), neighbours(root)) == ("new", ["x"])
-    assert not is_unsettled(root)
+    assert not is_unsettled(root, home)
 
 
-def test_an_empty_directory_is_a_free_place(root: Path) -> None:
+def test_an_empty_directory_is_a_free_place(root: Path, home: Home) -> None:
     root.mkdir()
-    with replacing(root, force=False):
-        build(root, "new")
+    with replacing(root, "x", home, Silent(), force=False):
+        build(root, home, "new")
     assert content(root) == "new"
 
 
-def test_the_old_one_waits_until_the_new_one_is_done(root: Path) -> None:
-    build(root, "old")
-    with replacing(root, force=True):
+def test_the_old_one_waits_until_the_new_one_is_done(root: Path, home: Home) -> None:
+    build(root, home, "old")
+    with replacing(root, "x", home, Silent(), force=True):
         assert content(aside(root)) == "old"
-        assert not (root / "content").exists()
-        build(root, "new")
+        assert not (root / METADATA / "requirements.txt").exists()
+        build(root, home, "new")
     sweep()
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
-def test_an_unfinished_one_is_replaced_without_force(root: Path) -> None:
-    build(root, "wreck", finished=False)
-    with replacing(root, force=False):
-        build(root, "new")
+def test_an_unfinished_one_is_replaced_without_force(root: Path, home: Home) -> None:
+    build(root, home, "wreck", finished=False, building=True)
+    with replacing(root, "x", home, Silent(), force=False):
+        build(root, home, "new")
     sweep()
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3), OSError(28, "full")])
-def test_whatever_ends_the_block_the_old_one_comes_back(root: Path, error: BaseException) -> None:
-    build(root, "old")
-    with pytest.raises(type(error)) as caught, replacing(root, force=True):
-        (root / "content").write_text("half", encoding="utf-8")
+def test_whatever_ends_the_block_the_old_one_comes_back(root: Path, error: BaseException, home: Home) -> None:
+    build(root, home, "old")
+    with pytest.raises(type(error)) as caught, replacing(root, "x", home, Silent(), force=True):
+        (root / METADATA / "requirements.txt").write_text("half", encoding="utf-8")
         raise error
     assert caught.value is error
     assert (content(root), neighbours(root)) == ("old", ["x"])
-    assert not is_unsettled(root)
+    assert not is_unsettled(root, home)
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
-def test_whatever_ends_a_first_block_nothing_stays(root: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)), replacing(root, force=False):
-        (root / "content").write_text("half", encoding="utf-8")
+def test_whatever_ends_a_first_block_nothing_stays(root: Path, error: BaseException, home: Home) -> None:
+    with pytest.raises(type(error)), replacing(root, "x", home, Silent(), force=False):
+        (root / METADATA / "requirements.txt").write_text("half", encoding="utf-8")
         raise error
     assert neighbours(root) == []
 
 
-def test_interrupted_after_the_state_was_written_the_new_one_stays(root: Path) -> None:
-    build(root, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(root, force=True):
-        build(root, "new")
+def test_interrupted_after_the_state_was_written_the_new_one_stays(root: Path, home: Home) -> None:
+    build(root, home, "old")
+    with pytest.raises(KeyboardInterrupt), replacing(root, "x", home, Silent(), force=True):
+        build(root, home, "new")
         raise KeyboardInterrupt
     assert content(root) == "new"
-    settle(root)
+    settle(root, home, Silent())
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
-def test_a_block_must_write_the_state(root: Path) -> None:
-    build(root, "old")
-    with pytest.raises(InstallError, match="not finished") as caught, replacing(root, force=True):
-        (root / "content").write_text("half", encoding="utf-8")
+def test_a_block_must_write_the_state(root: Path, home: Home) -> None:
+    build(root, home, "old")
+    with pytest.raises(InstallError, match="not finished") as caught, replacing(root, "x", home, Silent(), force=True):
+        (root / METADATA / "requirements.txt").write_text("half", encoding="utf-8")
     assert caught.value.code == "unfinished"
     assert content(root) == "old"
 
@@ -304,9 +321,10 @@ def common_place() -> Iterator[Path]:
 
 
 def test_undo_when_the_new_one_cannot_be_deleted(common_place: Path) -> None:
+    home = Home(common_place / "data", common_place / "cache", common_place / "config")
     root = common_place / "x"
-    build(root, "old")
-    with pytest.raises(ValueError, match="no"), replacing(root, force=True):
+    build(root, home, "old")
+    with pytest.raises(ValueError, match="no"), replacing(root, "x", home, Silent(), force=True):
         resisting = root / "lib" / "resisting"
         resisting.mkdir(parents=True)
         (resisting / "file").touch()
@@ -314,31 +332,36 @@ def test_undo_when_the_new_one_cannot_be_deleted(common_place: Path) -> None:
         raise ValueError("no")
     assert content(root) == "old"
     assert is_finished(root)
-    assert not is_unsettled(root)
-    rest = [name for name in neighbours(root) if name != "x"]
-    assert [(common_place / name / "lib" / "resisting" / "file").exists() for name in rest] == [True]
+    (rest,) = [common_place / name for name in neighbours(root) if name not in ("x", "data")]
+    assert (rest / "lib" / "resisting" / "file").exists()
+    assert is_unsettled(root, home)  # still known to be ours: the next command tries again
+    (rest / "lib" / "resisting").chmod(0o700)
+    settle(root, home, Silent())
+    assert neighbours(root) == ["data", "x"]
 
 
 def test_undo_of_a_first_one_that_cannot_be_deleted(common_place: Path) -> None:
+    home = Home(common_place / "data", common_place / "cache", common_place / "config")
     root = common_place / "x"
-    with pytest.raises(ValueError, match="no"), replacing(root, force=False):
+    with pytest.raises(ValueError, match="no"), replacing(root, "x", home, Silent(), force=False):
         resisting = root / "resisting"
         resisting.mkdir()
         (resisting / "file").touch()
         resisting.chmod(0o500)
         raise ValueError("no")
     assert not root.exists()
-    with replacing(root, force=False):
-        build(root, "new")
+    with replacing(root, "x", home, Silent(), force=False):
+        build(root, home, "new")
     assert content(root) == "new"
 
 
 def test_a_place_that_cannot_be_written_changes_nothing(common_place: Path) -> None:
+    home = Home(common_place / "data", common_place / "cache", common_place / "config")
     root = common_place / "sub" / "x"
     root.parent.mkdir()
-    build(root, "old")
+    build(root, home, "old")
     root.parent.chmod(0o500)
-    with pytest.raises(PermissionError), replacing(root, force=True):
+    with pytest.raises(PermissionError), replacing(root, "x", home, Silent(), force=True):
         pytest.fail("the block must not run")
     assert content(root) == "old"
 
@@ -346,17 +369,19 @@ def test_a_place_that_cannot_be_written_changes_nothing(common_place: Path) -> N
 # What is not ours -------------------------------------------------------------------------------------------------
 
 
-def test_finished_ones_need_force(root: Path) -> None:
-    build(root, "old")
+def test_finished_ones_need_force(root: Path, home: Home) -> None:
+    build(root, home, "old")
     with pytest.raises(RequestError, match="already an environment") as caught:
-        check_free(root, force=False)
+        check_free(root, home, force=False)
     assert caught.value.code == "exists"
-    check_free(root, force=True)
+    check_free(root, home, force=True)
 
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("kind", ["directory", "file", "link to ours", "dangling link", "link to an empty directory"])
-def test_foreign_things_are_refused_and_left_alone(root: Path, tmp_path: Path, kind: str, force: bool) -> None:
+def test_foreign_things_are_refused_and_left_alone(
+    root: Path, tmp_path: Path, kind: str, force: bool, home: Home
+) -> None:
     other = tmp_path / "other"
     if kind == "directory":
         root.mkdir()
@@ -364,7 +389,7 @@ def test_foreign_things_are_refused_and_left_alone(root: Path, tmp_path: Path, k
     elif kind == "file":
         root.write_text("mine", encoding="utf-8")
     elif kind == "link to ours":
-        build(other, "theirs")
+        build(other, home, "theirs")
         root.symlink_to(other)
     elif kind == "dangling link":
         root.symlink_to(other)
@@ -372,11 +397,14 @@ def test_foreign_things_are_refused_and_left_alone(root: Path, tmp_path: Path, k
         other.mkdir()
         root.symlink_to(other)
     before = (sorted(str(path) for path in tmp_path.rglob("*")), root.is_symlink())
-    with pytest.raises(RequestError, match="was not made by imageai-env") as caught, replacing(root, force=force):
+    with (
+        pytest.raises(RequestError, match="was not made by imageai-env") as caught,
+        replacing(root, "x", home, Silent(), force=force),
+    ):
         pytest.fail("the block must not run")
     assert caught.value.code == "not-ours"
     with pytest.raises(RequestError, match="left alone"):
-        delete(root)
+        discard(root, home, Silent())
     assert (sorted(str(path) for path in tmp_path.rglob("*")), root.is_symlink()) == before
 
 
@@ -384,8 +412,8 @@ def test_a_linked_parent_is_followed(tmp_path: Path, home: Home) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     root = tmp_path / "link" / "x"
-    with locked(root, home, Silent()), replacing(root, force=False):
-        build(root, "new")
+    with locked(root, home, Silent()), replacing(root, "x", home, Silent(), force=False):
+        build(root, home, "new")
     assert content(tmp_path / "real" / "x") == "new"
     # Both spellings are one environment, so they share one lock.
     with locked(root, home, Silent()):
@@ -394,53 +422,61 @@ def test_a_linked_parent_is_followed(tmp_path: Path, home: Home) -> None:
             assert set(home.locks.iterdir()) == locks
 
 
-def test_delete(root: Path) -> None:
-    build(root, "old")
+def test_delete(root: Path, home: Home) -> None:
+    build(root, home, "old")
     target = root.parent / "elsewhere"
     target.mkdir()
     (target / "precious").touch()
     (root / "link").symlink_to(target)
-    delete(root)
+    discard(root, home, Silent())
     assert not root.exists()
     sweep()
-    assert neighbours(root) == ["elsewhere"]
+    kept = next(path for path in root.parent.iterdir() if path.name.startswith("x-kept-"))
+    assert neighbours(root) == ["elsewhere", kept.name]
+    assert (kept / "link").readlink() == target  # the user's link, not what it leads to
     assert (target / "precious").exists()
 
 
-def test_rests_of_killed_deletions_are_in_nobodys_way(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rests_of_killed_deletions_are_in_nobodys_way(root: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.setattr(os, "getpid", lambda: 7)  # as in every container
     for _ in range(2):
-        build(root, "old")
-        delete(root)
+        build(root, home, "old")
+        discard(root, home, Silent())
         assert not root.exists()
     assert len(neighbours(root)) == 2
     sweep()
     assert neighbours(root) == []
 
 
-def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path) -> None:
+def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path, home: Home) -> None:
     """What has no marker is removed only where nothing else is in it."""
-    build(root, "old")
-    half = root.with_name(".x.imageai-env-new-0123abcd")
+    build(root, home, "old")
+    half = root.with_name(f".x.imageai-env-new-{register('x', root, home)[:8]}")
     for content_of_half in ((), (METADATA,), (METADATA, f"{METADATA}/.owner.json.77")):
         half.mkdir()
         for name in content_of_half:
             (half / name).touch() if name.endswith("77") else (half / name).mkdir()
-        assert is_unsettled(root)
-        settle(root)
+        assert is_unsettled(root, home)
+        settle(root, home, Silent())
         assert neighbours(root) == ["x"]
+        half = root.with_name(f".x.imageai-env-new-{register('x', root, home)[:8]}")
     for precious in ("file", f"{METADATA}/file"):
         (half / precious).parent.mkdir(parents=True)
         (half / precious).touch()
-        assert not is_unsettled(root)
-        settle(root)
+        assert not is_unsettled(root, home)
+        settle(root, home, Silent())
         assert (half / precious).exists()
         half.rename(half.with_name(f"kept-{precious.count('/')}"))
+    nobodys = root.with_name(".x.imageai-env-new-0123abcd")  # such as a clone may bring along
+    (nobodys / METADATA).mkdir(parents=True)
+    (nobodys / METADATA / ".owner.json.77").touch()
+    settle(root, home, Silent())
+    assert (nobodys / METADATA / ".owner.json.77").exists()
     assert content(root) == "old"
 
 
-def test_states_that_cannot_be_understood(root: Path) -> None:
-    build(root, "old")
+def test_states_that_cannot_be_understood(root: Path, home: Home) -> None:
+    build(root, home, "old")
     assert read_state(root) == state("old")
     path = root / METADATA / "state.json"
     whole = path.read_text(encoding="utf-8")
@@ -449,7 +485,7 @@ def test_states_that_cannot_be_understood(root: Path) -> None:
         assert read_state(root) is None
     path.write_bytes(b"\xff\xfe")
     assert read_state(root) is None
-    assert is_ours(root)
+    assert owns(root, home)
 
 
 # Two processes ----------------------------------------------------------------------------------------------------
@@ -504,12 +540,12 @@ def test_what_a_living_process_builds_is_not_mended(root: Path, home: Home) -> N
     holder = other(root, home)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "inside\n"
-    build(root, "half", finished=False, building=True)
-    assert not recover(root, home)
+    build(root, home, "half", finished=False, building=True)
+    assert not recover(root, home, Silent())
     assert content(root) == "half"
     holder.kill()
     holder.communicate(timeout=60)
-    assert recover(root, home)
+    assert recover(root, home, Silent())
     assert not root.exists()
 
 

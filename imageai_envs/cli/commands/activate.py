@@ -24,7 +24,7 @@ def command(session: Session, /, name: str, shell: str | None) -> Result:
     from imageai_envs.shells import activation, detect_shell
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
+    environment = Store(session.home, session.reporter).get(name, to_use=True)
     shell = shell or detect_shell()
     script = activation(environment.root, shell, environment.name)
     data: dict[str, object] = {

@@ -24,15 +24,16 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
     from imageai_envs.store import Store
     from imageai_envs.verify import verify
 
-    store = Store(session.home)
+    store = Store(session.home, session.reporter)
     if every == (name is not None):
         raise UsageProblem("Give one environment, or --all.", hint="imageai-env check NAME")
     environments = store.all() if every else [store.get(name or "")]
     text: list[str] = []
     answers_: list[dict[str, object]] = []
+    wrongs: list[bool] = []
     for environment in environments:
         findings = [finding.to_json() for finding in check(environment)]
-        if deep and not findings:
+        if deep and all(finding["severity"] == "note" for finding in findings):
             log = open_log(session.home, environment.name, "check")
             try:
                 verify(environment.root, environment.lock(), "inference", log, session.reporter)
@@ -42,10 +43,11 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
                     "cause": "What is installed is what is locked, and still it fails: look at the machine.",
                     "fix": error.hint or "", "distribution": "",
                 })  # fmt: skip
+        wrong_here = [finding for finding in findings if finding["severity"] != "note"]
+        wrongs.append(bool(wrong_here))
         answers_.append({"name": environment.name, "root": str(environment.root), "findings": findings})
-        text.append(f"{environment.name}: {'as locked' if not findings else f'{len(findings)} findings'}")
+        text.append(f"{environment.name}: {'as locked' if not wrong_here else f'{len(wrong_here)} findings'}")
         for finding in findings:
             text.append(f"  {finding['severity']}: {finding['id']}: {finding['evidence']}")
             text.append(f"    {finding['cause']} Mend: {finding['fix']}")
-    wrong = any(answer["findings"] for answer in answers_)
-    return Result("check", {"environments": answers_}, text, exit_code=1 if wrong else 0)
+    return Result("check", {"environments": answers_}, text, exit_code=int(any(wrongs)))

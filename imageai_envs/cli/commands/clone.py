@@ -24,5 +24,5 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.store import Store
 
     how = how_from(options)
-    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+    with Store(session.home, session.reporter).hold(name, wait=how.wait, to_read=True) as environment:
         return describe("clone", recreate(environment, session.home, session.reporter, how, name=new))

@@ -97,6 +97,7 @@ def describe(command_name: str, created: Created) -> Result:
             "seconds": created.verification.seconds,
             "answer": created.verification.answer,
         },
+        "kept": [kept.to_json() for kept in created.kept],
         "log": str(created.log),
     }
     return Result(command_name, data, text)

@@ -18,7 +18,7 @@ def command(session: Session, /, dry_run: bool) -> Result:
 
     items = find_garbage(session.home)
     if not dry_run:
-        collect(items, session.home)
+        collect(items, session.home, session.reporter)
     total = sum(item.size for item in items)
     data: dict[str, object] = {
         "dry_run": dry_run,

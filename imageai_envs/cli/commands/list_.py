@@ -21,7 +21,7 @@ def command(session: Session, /) -> Result:
     from imageai_envs.disk_use import measure, measure_together
     from imageai_envs.store import Store
 
-    environments = Store(session.home).all()
+    environments = Store(session.home, session.reporter).all()
     rows, data = [], []
     for environment in environments:
         use, state = measure(environment.root), environment.state

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.cli.commands.create import describe
-from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.cli.options import Session, answers, how_from, how_options, keep_extra_option, name_argument
 
 if TYPE_CHECKING:
     from imageai_envs.result import Result
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @click.option("--python", metavar="VERSION|PATH", help="Another Python of the same minor.")
+@keep_extra_option
 @how_options
 @answers
 def command(session: Session, /, name: str, **options: Any) -> Result:
@@ -24,5 +25,5 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     from imageai_envs.store import Store
 
     how = how_from(options)
-    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
         return describe("recreate", recreate(environment, session.home, session.reporter, how))

@@ -21,8 +21,8 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
     from imageai_envs.removing import remove
     from imageai_envs.store import Store
 
-    store = Store(session.home)
-    with store.hold(name, session.reporter) as environment:
+    store = Store(session.home, session.reporter)
+    with store.hold(name) as environment:
         if not yes:
             if session.as_json or not sys.stdin.isatty():
                 raise UsageProblem(
@@ -32,6 +32,11 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
                 )
             if not click.confirm(f"Remove {environment.name} ({environment.root})?", err=True):
                 return Result("remove", {"name": environment.name, "removed": False}, ["Nothing was removed."], 1)
-        freed = remove(environment, store, session.reporter)
-    data: dict[str, object] = {"name": environment.name, "root": str(environment.root), "bytes_freed": freed}
-    return Result("remove", data, [f"Removed {environment.name}; {human_size(freed)} freed."])
+        removed = remove(environment, store)
+    data: dict[str, object] = {
+        "name": environment.name,
+        "root": str(environment.root),
+        "bytes_freed": removed.freed,
+        "kept": [removed.kept.to_json()] if removed.kept else [],
+    }
+    return Result("remove", data, [f"Removed {environment.name}; {human_size(removed.freed)} freed."])

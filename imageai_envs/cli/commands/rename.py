@@ -23,7 +23,7 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.maintaining import rename
     from imageai_envs.store import Store
 
-    store = Store(session.home)
+    store = Store(session.home, session.reporter)
     how = how_from(options)
-    with store.hold(name, session.reporter, wait=how.wait) as environment:
-        return describe("rename", rename(environment, new, store, session.reporter, how))
+    with store.hold(name, wait=how.wait) as environment:
+        return describe("rename", rename(environment, new, store, how))

@@ -19,11 +19,11 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
 
     Single distributions are installed anew in place; when more is broken, the environment is recreated from its lock.
     """
-    from imageai_envs.maintaining import repair
+    from imageai_envs.repairing import repair
     from imageai_envs.store import Store
 
     how = how_from(options)
-    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
+    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
         repaired = repair(environment, session.home, session.reporter, how)
     data: dict[str, object] = {
         "name": name,

@@ -63,14 +63,15 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     from imageai_envs.running import can_be_watched, run_in, run_reported, run_watched
     from imageai_envs.store import Store
 
-    store = Store(session.home)
-    environment = store.get(name)
+    store = Store(session.home, session.reporter)
+    environment = store.get(name, to_use=True)
     broken = [finding for finding in check_quickly(environment) if finding.severity == "error"]
     if broken and mend:
-        from imageai_envs.maintaining import How, repair
+        from imageai_envs.maintaining import How
+        from imageai_envs.repairing import repair
         from imageai_envs.transaction import sweep
 
-        with store.hold(name, session.reporter) as held:
+        with store.hold(name) as held:
             repair(held, session.home, session.reporter, How())
         sweep()  # the command takes our place; nobody would come back to it
         session.reporter.stop()
@@ -90,7 +91,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     from imageai_envs.watching import end_like
 
     ended = run_watched(environment.root, arguments, relay=bool(explained))
-    for line in short(_explain(environment, ended), f"imageai-env repair {environment.name}" if broken else ""):
+    for line in short(_explain(environment, ended), environment.fix_by("repair") if broken else ""):
         click.echo(line, err=True)
     return Result("run", {}, exit_code=end_like(ended))
 

@@ -21,7 +21,7 @@ def command(session: Session, /, name: str, shell: str | None) -> Result:
     from imageai_envs.shells import detect_shell, open_shell
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
+    environment = Store(session.home, session.reporter).get(name, to_use=True)
     shell = shell or detect_shell()
     if session.as_json:
         return Result("shell", {"name": environment.name, "root": str(environment.root), "shell": shell})

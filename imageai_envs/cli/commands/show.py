@@ -21,7 +21,7 @@ def command(session: Session, /, name: str) -> Result:
     from imageai_envs.errors import LockFileError
     from imageai_envs.store import Store
 
-    environment = Store(session.home).get(name)
+    environment = Store(session.home, session.reporter).get(name)
     state, use = environment.state, measure(environment.root)
     data: dict[str, object] = {
         "name": environment.name,

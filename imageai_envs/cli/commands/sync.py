@@ -22,9 +22,15 @@ def command(session: Session, /, name: str, lock: Path | None, **options: Any) -
     from imageai_envs.store import Store
 
     how = how_from(options)
-    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
-        changes = sync(environment, lock, session.home, session.reporter, how)
-    data: dict[str, object] = {"name": environment.name, "changes": [vars(change) for change in changes]}
-    if not changes:
+    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
+        changed = sync(environment, lock, session.home, session.reporter, how)
+    data: dict[str, object] = {
+        "name": environment.name,
+        "changes": [vars(change) for change in changed.changes],
+        "kept": [kept.to_json() for kept in changed.kept],
+    }
+    if not changed.changes:
         return Result("sync", data, [f"{environment.name} is as locked; nothing to do."])
-    return Result("sync", data, [f"{environment.name} is as locked now:", *(f"  {change}" for change in changes)])
+    return Result(
+        "sync", data, [f"{environment.name} is as locked now:", *(f"  {change}" for change in changed.changes)]
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.cli.options import Session, answers, how_from, how_options, keep_extra_option, name_argument
 from imageai_envs.result import Result
 
 
@@ -14,6 +14,7 @@ from imageai_envs.result import Result
 @name_argument
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
 @click.option("--with", "with_", multiple=True, metavar="REQ", help="Add a requirement (PEP 508). Repeatable.")
+@keep_extra_option
 @how_options
 @answers
 def command(
@@ -29,9 +30,13 @@ def command(
 
     how = how_from(options)
     extras = [parse_requirement(text, "--with") for text in with_]
-    with Store(session.home).hold(name, session.reporter, wait=how.wait) as environment:
-        changes = upgrade(environment, packages, extras, session.home, session.reporter, how)
-    data: dict[str, object] = {"name": environment.name, "changes": [vars(change) for change in changes]}
-    if not changes:
+    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
+        changed = upgrade(environment, packages, extras, session.home, session.reporter, how)
+    data: dict[str, object] = {
+        "name": environment.name,
+        "changes": [vars(change) for change in changed.changes],
+        "kept": [kept.to_json() for kept in changed.kept],
+    }
+    if not changed.changes:
         return Result("upgrade", data, [f"{environment.name}: everything is the newest that its template allows."])
-    return Result("upgrade", data, [f"{environment.name} upgraded:", *(f"  {change}" for change in changes)])
+    return Result("upgrade", data, [f"{environment.name} upgraded:", *(f"  {change}" for change in changed.changes)])

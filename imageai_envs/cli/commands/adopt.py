@@ -1,0 +1,61 @@
+"""``imageai-env adopt``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from imageai_envs.cli.options import Session, answers
+from imageai_envs.result import Result
+
+_SHOWN = 5  # of the user's files
+
+
+@click.command()
+@click.argument("path", metavar="PATH")
+@click.option("--name", metavar="NAME", help="How to call it; default: as the project around it.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@answers
+def command(session: Session, /, path: str, name: str | None, yes: bool) -> Result:
+    """Make an environment yours that came with a copy, an archive or a clone.
+
+    The store then has a record of it, so that commands may replace and remove it. It must be whole, and your own.
+    """
+    from imageai_envs.adopting import adopt, plan_adoption
+    from imageai_envs.cli.render import human_size
+    from imageai_envs.errors import UsageProblem
+    from imageai_envs.store import Store
+
+    store = Store(session.home, session.reporter)
+    adoption = plan_adoption(path, name, store)
+    environment, contents = adoption.environment, adoption.contents
+    state = environment.state
+    assert state is not None  # noqa: S101 - only a finished one is adopted
+    session.reporter.stop()
+    about = (
+        f"{environment.root}: {state.release} ({state.variant}) + ImageAI {state.imageai}, {human_size(adoption.size)}"
+    )
+    more = f" and {len(contents.added) - _SHOWN} more" if len(contents.added) > _SHOWN else ""
+    also = (
+        f"; not part of it, and kept when it goes: {', '.join(contents.added[:_SHOWN])}{more}" if contents.added else ""
+    )
+    if not yes:
+        if session.as_json or not sys.stdin.isatty():
+            raise UsageProblem(
+                f"Adopting {about}{also} needs a yes, and there is nobody to ask.",
+                hint=f"imageai-env adopt {path} --yes",
+                code="needs-yes",
+            )
+        question = f"{about}{also}\nAdopt it as {environment.name}, to be replaced and removed by imageai-env?"
+        if not click.confirm(question, err=True):
+            return Result("adopt", {"name": environment.name, "adopted": False}, ["Nothing was adopted."], 1)
+    adopt(adoption, store)
+    data: dict[str, object] = {
+        "name": environment.name,
+        "root": str(environment.root),
+        "adopted": True,
+        "bytes": adoption.size,
+        "not_part_of_it": list(contents.added),
+    }
+    return Result("adopt", data, [f"Adopted {about} as {environment.name}{also}."])

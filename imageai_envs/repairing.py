@@ -1,0 +1,137 @@
+"""Repair an environment in place: what ``check`` finds wrong is installed anew, the rest stays."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageai_envs import additions
+from imageai_envs.checks import faults, look_at
+from imageai_envs.contents import users_contents
+from imageai_envs.engines import get_engine
+from imageai_envs.errors import InstallError
+from imageai_envs.hook import DISTRIBUTION as HOOK
+from imageai_envs.logs import open_log
+from imageai_envs.maintaining import How, check_changeable, engine_for, recreate
+from imageai_envs.transaction import locked
+from imageai_envs.users_files import keep
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imageai_envs.checks import Finding
+    from imageai_envs.environment import Environment
+    from imageai_envs.lockfile import Lock
+    from imageai_envs.paths import Home
+    from imageai_envs.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What ``repair`` found and did.
+
+    Attributes:
+        before: findings that led to the repair.
+        mended: distributions installed anew.
+        removed: distributions and directories taken out.
+        recreated: it had to be rebuilt as a whole.
+    """
+
+    before: tuple[Finding, ...]
+    mended: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    recreated: bool = False
+
+
+def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -> Repaired:
+    """Mend what ``check`` finds, in place where single distributions are at fault, and check again.
+
+    Raises:
+        InstallError: it could not be mended; ``recreate`` is the next step.
+    """
+    check_changeable(environment)
+    findings = faults(environment)
+    if not findings:
+        return Repaired(())
+    lock = look_at(environment).lock
+    if lock is None or not all(_mendable(finding, lock) for finding in findings):
+        reporter.note("more than single distributions is damaged; recreating the environment from its lock")
+        return _rebuild(environment, home, reporter, how, findings, lock)
+    with locked(environment.root, home, reporter, wait=how.wait):
+        repaired = _mend(environment, lock, findings, home, reporter, how)
+    if faults(environment):
+        reporter.note("mending in place was not enough; recreating the environment from its lock")
+        return _rebuild(environment, home, reporter, how, findings, lock)
+    return repaired
+
+
+def _rebuild(
+    environment: Environment,
+    home: Home,
+    reporter: Reporter,
+    how: How,
+    findings: tuple[Finding, ...],
+    lock: Lock | None,
+) -> Repaired:
+    altered = frozenset(f.distribution for f in findings if f.id == "file-altered" and f.distribution)
+    if lock and altered:
+        log = open_log(home, environment.name, "repair")
+        get_engine(engine_for(environment, how), home).distrust(altered, home.data, log)
+    left = faults(recreate(environment, home, reporter, how).environment)
+    if left:
+        raise InstallError(
+            f"After rebuilding, something is wrong still: {left[0].evidence}.",
+            hint="Another environment may have altered the cache: uv cache clean, then repair again.",
+            code="not-mended",
+        )
+    return Repaired(findings, recreated=True)
+
+
+def _mendable(finding: Finding, lock: Lock) -> bool:
+    if finding.id in ("extra", "conda-meta", "cuda-links") or finding.distribution == HOOK:
+        return True
+    return bool(finding.distribution) and lock.pin(finding.distribution) is not None
+
+
+def _mend(
+    environment: Environment, lock: Lock, findings: Sequence[Finding], home: Home, reporter: Reporter, how: How
+) -> Repaired:
+    engine = get_engine(engine_for(environment, how), home)
+    log = open_log(home, environment.name, "repair")
+    found = frozenset(finding.distribution for finding in findings if finding.distribution)
+    names = found - {HOOK}
+    extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
+    altered = frozenset(finding.distribution for finding in findings if finding.id == "file-altered")
+    removed = sorted(extra)
+    with tempfile.TemporaryDirectory(prefix="imageai-env-repair-") as work:
+        conda = ["conda-meta"] if any(finding.id == "conda-meta" for finding in findings) else []
+        removed += conda
+        edited = [path for path in users_contents(environment.root).edited if (environment.root / path).stat().st_size]
+        kept = keep(environment.root, move=conda, copy=edited)
+        if kept:
+            reporter.warn(kept.words())
+        _drop_stale_records(environment, lock, found)
+        engine.distrust(altered, Path(work), log)
+        engine.uninstall(environment.python, extra, Path(work), log)
+        if names:
+            reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
+            engine.install(environment.python, lock, Path(work), log, reporter, only=names)
+    # Also when nothing but TensorFlow was installed anew: its links went with it.
+    additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
+    mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
+    return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed))
+
+
+def _drop_stale_records(environment: Environment, lock: Lock, names: frozenset[str]) -> None:
+    """Remove dist-infos that no installer can use: second copies, and those without a RECORD."""
+    left = [item for item in look_at(environment).installed if item.name in names]
+    for item in tuple(left):
+        pin = lock.pin(item.name)
+        unusable = not (item.path / "RECORD").is_file()
+        copies = sum(other.name == item.name for other in left)
+        if unusable or (copies > 1 and pin is not None and pin.version != item.version):
+            shutil.rmtree(item.path)
+            left.remove(item)
