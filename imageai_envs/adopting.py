@@ -58,9 +58,9 @@ def plan_adoption(name_or_path: str, name: str | None, store: Store) -> Adoption
     root = found.root
     if found.ours:
         raise RequestError(f"{root} is {found.name}, and ours already.", hint="imageai-env list", code="ours-already")
-    _check_user(root)
     if found.condition is not Condition.FINISHED:
         raise _refused(root, f"it is {found.condition.value}")
+    _check_user(root)
     wrong = faults(found)
     if wrong:
         raise _refused(root, f"it is not as its lock says: {wrong[0].evidence}")
@@ -91,8 +91,7 @@ def _check_user(root: Path) -> None:
     if os.name != "posix":
         return
     for path in (root, root / "pyvenv.cfg", root / METADATA, *sorted((root / METADATA).iterdir())):
-        status = path.lstat()
-        if status.st_uid != os.geteuid():
+        if os.path.lexists(path) and path.lstat().st_uid != os.geteuid():
             raise _refused(root, f"{path} belongs to another user")
         if path.is_symlink():
             raise _refused(root, f"{path} is a link")

@@ -36,8 +36,10 @@ _CREATED = re.compile(
     r"|\N{MATHEMATICAL ITALIC SMALL PI}thon|[Aa]ctivate(?:_this\.py|\.\w+)?|deactivate\.\w+)"
     r"|lib/python3\.\d+/site-packages/_virtualenv\.(?:py|pth)"
 )
-# uv writes these; one that a person filled with something else is that person's.
-_MARKS = {".lock": b"", ".gitignore": b"*", "CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55"}
+# Creators of virtual environments mark them so; a .gitignore that says more than "everything" is a person's.
+_MARKS = frozenset({".lock", ".gitignore", "CACHEDIR.TAG"})
+_CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55"  # https://bford.info/cachedir/
+_LONGEST_MARK = 100  # lines
 # What installers add to a dist-info and some of them do not list (PEP 376, PEP 610, uv).
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 # The top of a virtual environment with wheels in it. Of one that was broken off, no more can be told.
@@ -89,7 +91,7 @@ def users_contents(root: Path) -> Contents:
     edited = [
         path for path, content in (created or {}).items() if path not in recorded and _differs(root, path, content)
     ]
-    return Contents(tuple(added), tuple(sorted({*edited, *_altered(root)})))
+    return Contents(tuple(sorted(added)), tuple(sorted({*edited, *_altered(root)})))
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,11 @@ class _Known:
         if path not in _MARKS:
             return False
         try:
-            content = (self.root / path).read_bytes()[:100]
+            lines = (self.root / path).read_text(encoding="utf-8", errors="replace").splitlines()[:_LONGEST_MARK]
         except OSError:
             return False
-        return content.strip() == _MARKS[path] or (path == "CACHEDIR.TAG" and content.startswith(_MARKS[path]))
+        says = [line for line in lines if line.strip() and not line.startswith("#")]
+        return says in ([], ["*"]) if path != "CACHEDIR.TAG" else says[:1] == [_CACHE_TAG]
 
 
 def _added(root: Path, directory: str, known: _Known) -> tuple[list[str], bool]:

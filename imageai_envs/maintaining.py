@@ -103,7 +103,7 @@ def check_changeable(environment: Environment, *, to_read: bool = False) -> None
     """
     if not to_read and environment.condition is Condition.NEWER:
         raise RequestError(
-            f"A newer version of imageai-env made {environment.name}; this one does not change it.",
+            f"{environment.name} was made by a newer version of this tool; this one does not change it.",
             hint=f"Use the newer version, or build a second one: imageai-env clone {environment.name} "
             f"{environment.name}-copy",
             code="newer",

@@ -5,8 +5,8 @@ environment gets a random id, which stands in its marker and in a record of the 
 The record is written before the directory appears; a path inside the store is recorded relative to it, so that a moved
 home stays ours.
 
-Versions before 0.2 wrote markers without an id. Such a directory is ours where only we write: in ``envs/``, or
-where a file of ``links/`` names it and it was finished.
+Before there were records, markers had no id. Such a directory is ours where only we write: in ``envs/``, or where a
+file of ``links/`` names it and it was finished.
 """
 
 from __future__ import annotations
@@ -159,11 +159,13 @@ def register(name: str, root: Path, home: Home) -> str:
     return id_
 
 
-def forget(id_: str | None, home: Home) -> None:
-    """Drop the record of an id, if there is one."""
+def forget(id_: str | None, place: Path, home: Home) -> None:
+    """Drop what the store knows of a deleted directory of ``place``, by the id that its marker had."""
     if id_ and _ID.fullmatch(id_):
         for file in home.records.glob(f"*.{id_}.json"):
             file.unlink(missing_ok=True)
+    elif id_ == _WITHOUT_ID and marker_of(place) != _WITHOUT_ID:
+        _forget_links(real_place(place), home)
 
 
 def forget_gone(root: Path, home: Home) -> None:
@@ -176,11 +178,15 @@ def forget_gone(root: Path, home: Home) -> None:
     tags = {match["tag"] for entry in here if (match := LEFTOVER.fullmatch(entry.name))}
     for record in records(home):
         if record.root == real and record.id not in claims and record.id[:8] not in tags:
-            forget(record.id, home)
+            forget(record.id, root, home)
     if _WITHOUT_ID not in claims:
-        for name, path in links(home).items():
-            if real_place(path) == real:
-                (home.links / f"{name}.json").unlink(missing_ok=True)
+        _forget_links(real, home)
+
+
+def _forget_links(real: Path, home: Home) -> None:
+    for name, path in links(home).items():
+        if real_place(path) == real:
+            (home.links / f"{name}.json").unlink(missing_ok=True)
 
 
 def mark(root: Path, id_: str) -> None:

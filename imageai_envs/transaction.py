@@ -35,6 +35,7 @@ from imageai_envs.ownership import (
     mark,
     marker_of,
     owns,
+    place_of,
     register,
     unmark,
 )
@@ -237,7 +238,7 @@ def _begin(root: Path, name: str, home: Home) -> None:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         if not os.path.lexists(fresh) and not os.path.lexists(root):
-            forget(id_, home)
+            forget(id_, root, home)
         raise
 
 
@@ -290,7 +291,7 @@ _REPLACE = "Use another name, or replace it: add --force (the old one stays unti
 _IN_THE_WAY = {
     Condition.FINISHED: "There is already an environment at {root}.",
     Condition.UNREADABLE: "There is an environment at {root} whose state is missing or cannot be read.",
-    Condition.NEWER: "There is an environment at {root} that a newer version of imageai-env made.",
+    Condition.NEWER: "There is an environment at {root} that was made by a newer version of this tool.",
 }
 
 
@@ -381,7 +382,7 @@ def _sweep(doomed: Path, home: Home) -> None:
             (doomed / METADATA / MARKER).unlink()
             (doomed / METADATA).rmdir()
             doomed.rmdir()
-            forget(id_, home)
+            forget(id_, place_of(doomed), home)
 
 
 def _entries(directory: Path, but: str) -> list[Path]:

@@ -102,15 +102,11 @@ def _not_ours(environment: Environment) -> Finding:
 
 def _without_state(environment: Environment) -> Finding:
     """Say why an environment has no state that can be read, each case in its own words."""
-    condition = environment.condition
-    if condition is Condition.NEWER:
-        evidence = "its state was written by a newer version of imageai-env"
-        cause, fix = "That version knows what this one does not.", "Use the newer imageai-env to change it."
-    elif condition is Condition.UNFINISHED:
-        evidence = "it was not finished"
-        cause, fix = "The command that built it was ended.", environment.fix_by("recreate")
-    else:
-        evidence = "its state is missing or cannot be read"
-        cause, fix = "The file was deleted or damaged.", environment.fix_by("recreate")
-    codes = {Condition.NEWER: "state-newer", Condition.UNFINISHED: "unfinished"}
-    return Finding(codes.get(condition, "state-missing"), "error", environment.name, evidence, cause, fix)
+    name, fix = environment.name, environment.fix_by("recreate")
+    if environment.condition is Condition.NEWER:
+        evidence, cause = "its state was written by a newer version of this tool", "That version knows more."
+        return Finding("state-newer", "error", name, evidence, cause, "Change it with the newer version.")
+    if environment.condition is Condition.UNFINISHED:
+        return Finding("unfinished", "error", name, "it was not finished", "Its creation was broken off.", fix)
+    evidence, cause = "its state is missing or cannot be read", "The file was deleted or damaged."
+    return Finding("state-missing", "error", name, evidence, cause, fix)

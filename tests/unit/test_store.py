@@ -116,7 +116,7 @@ def test_names_of_the_store_and_links(store: Store, tmp_path: Path) -> None:
     assert store.get("outside").root == outside
     assert store.root_for("outside") == outside
     assert store.root_for("new") == store.home.environments / "new"
-    forget(marker_of(outside), store.home)
+    forget(marker_of(outside), outside, store.home)
     assert [one.name for one in store.all()] == ["inside"]
     assert not store.get(str(outside)).ours
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
 from imageai_envs.result import Result
+
+_NOT_OURS = "  not ours   this store has no record of it: imageai-env adopt {root}"
 
 
 @click.command()
@@ -16,6 +20,7 @@ def command(session: Session, /, name: str) -> Result:
 
     What was asked, what is locked, how it was proved, and what it takes on disk.
     """
+    from imageai_envs.checks import check_quickly
     from imageai_envs.cli.render import human_size
     from imageai_envs.disk_use import measure
     from imageai_envs.errors import LockFileError
@@ -26,6 +31,7 @@ def command(session: Session, /, name: str) -> Result:
     data: dict[str, object] = {
         "name": environment.name,
         "root": str(environment.root),
+        "ours": environment.ours,
         "python": str(environment.python),
         "lock": str(environment.lock_path),
         "bytes": use.size,
@@ -35,7 +41,8 @@ def command(session: Session, /, name: str) -> Result:
     }
     text = [f"{environment.name}", f"  directory  {environment.root}", f"  python     {environment.python}"]
     if state is None:
-        text.append("  state      unfinished or damaged: create it again with --force")
+        problem = next(finding for finding in check_quickly(environment) if finding.severity == "error")
+        text.append(f"  state      {problem.evidence}: {problem.fix}")
         return Result("show", data, text, exit_code=1)
     text += [
         f"  made from  Python {state.python_version} at {state.python} (by {state.creator})",
@@ -43,6 +50,7 @@ def command(session: Session, /, name: str) -> Result:
         f"  engine     {state.engine}",
         f"  created    {state.created} by imageai-env {state.tool}",
         f"  proved     {state.verified}",
+        *([] if environment.ours else [_NOT_OURS.format(root=shlex.quote(str(environment.root)))]),
         f"  size       {human_size(use.size)}, {human_size(use.unshared)} of it freed by removing it",
     ]
     if state.request.extras:

@@ -1,0 +1,126 @@
+"""What of an environment is the user's: found in environments that real creators made."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imageai_envs.contents import Contents, record_creation, users_contents
+from imageai_envs.engines.uv import find_uv
+from imageai_envs.environment import METADATA, begin_building, write_atomically
+from imageai_envs.ownership import mark
+from tests.support.installed import install, make_venv, site_of
+from tests.unit.test_ownership import STATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(params=["listed", "of the version before"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A finished environment with three distributions."""
+    place = tmp_path / "x"
+    mark(place, "0" * 32)
+    make_venv(place)
+    if request.param == "listed":
+        record_creation(place)
+    for name in ("six", "numpy", "keras"):
+        install(site_of(place), name, "1.0", files={f"{name}/__init__.py": f"# {name}\n", f"{name}/more.py": ""})
+    write_atomically(place / METADATA / "state.json", STATE)
+    return place
+
+
+def test_a_new_environment_has_nothing_of_the_users(root: Path) -> None:
+    assert users_contents(root) == Contents()
+    assert not users_contents(root)
+
+
+def test_bytecode_is_nobodys(root: Path) -> None:
+    subprocess.run([root / "bin" / "python", "-c", "import six, numpy, keras"], check=True, env={})
+    assert list(site_of(root).glob("*/__pycache__/*.pyc"))
+    assert users_contents(root) == Contents()
+
+
+@pytest.mark.parametrize("creator", ["uv", "virtualenv", "venv"])
+def test_whatever_a_creator_writes_is_its_own(tmp_path: Path, creator: str) -> None:
+    place = tmp_path / "x"
+    uv = find_uv()
+    assert uv
+    words: dict[str, list[str | Path]] = {
+        "uv": [uv, "venv", "-q", "--python", sys.executable, place],
+        "virtualenv": [sys.executable, "-m", "virtualenv", "-q", "--no-periodic-update", place],
+        "venv": [sys.executable, "-m", "venv", place],
+    }
+    subprocess.run(words[creator], check=True)
+    mark(place, "0" * 32)
+    write_atomically(place / METADATA / "state.json", STATE)
+    assert users_contents(place) == Contents()  # known by name
+    record_creation(place)
+    assert users_contents(place) == Contents()  # and by the list
+
+
+def test_what_a_person_adds(root: Path) -> None:
+    site = site_of(root)
+    added = [
+        "train.py", ".git/HEAD", ".git/refs/heads/x", "data/deep/er/picture.jpg", "bin/mine.sh", "ümläut name",
+        "line\nbreak", f"{METADATA}/notes.txt", f"{site.relative_to(root)}/six/mine.py", "lib/mine.txt",
+        f"{site.relative_to(root)}/mine.pth", f"{site.relative_to(root)}/six-1.0.dist-info/mine",
+        "data/__pycache__/notes.txt",
+    ]  # fmt: skip
+    for path in added:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("mine", encoding="utf-8")
+    (root / "link").symlink_to("/nowhere")
+    (root / "empty").mkdir()
+    whole = {path.split("/")[0] if path.startswith((".git/", "data/")) else path for path in added}
+    assert users_contents(root) == Contents(tuple(sorted({*whole, "link"})))
+
+
+def test_a_closed_directory_is_a_persons(root: Path) -> None:
+    (root / "secret").mkdir()
+    (root / "secret" / "file").touch()
+    assert users_contents(root).added == ("secret",)
+
+
+def test_what_a_person_edits(root: Path) -> None:
+    site = site_of(root).relative_to(root)
+    with (root / site / "numpy" / "__init__.py").open("a", encoding="utf-8") as stream:
+        stream.write("# mine\n")
+    assert users_contents(root) == Contents(edited=(f"{site}/numpy/__init__.py",))
+    if (root / METADATA / "venv.json").exists():
+        with (root / "bin" / "activate").open("a", encoding="utf-8") as stream:
+            stream.write("export MINE=1\n")
+        assert users_contents(root).edited == ("bin/activate", f"{site}/numpy/__init__.py")
+
+
+def test_a_gitignore_of_uv_is_uvs_and_any_other_a_persons(root: Path) -> None:
+    (root / ".gitignore").write_text("*", encoding="utf-8")
+    assert users_contents(root) == Contents()
+    (root / ".gitignore").write_text("*\n!mine\n", encoding="utf-8")
+    assert users_contents(root).added == (".gitignore",)
+
+
+def test_a_distribution_without_record_accounts_for_nothing(root: Path) -> None:
+    site = site_of(root).relative_to(root)
+    (root / site / "six-1.0.dist-info" / "RECORD").unlink()
+    assert f"{site}/six" in users_contents(root).added
+
+
+def test_a_record_that_leads_out_accounts_for_nothing(root: Path) -> None:
+    record = site_of(root) / "six-1.0.dist-info" / "RECORD"
+    (root.parent / "mine").touch()
+    (root / "own").touch()
+    with record.open("a", encoding="utf-8") as stream:
+        stream.write("../../../../mine,,\n/etc/passwd,,\n../../../own,,\n")
+    assert users_contents(root) == Contents()  # "own" is claimed by a script's path, as scripts are
+
+
+def test_of_an_unfinished_one_only_the_top_can_be_told(root: Path) -> None:
+    (root / METADATA / "state.json").unlink()
+    begin_building(root)
+    (root / "train.py").touch()
+    (root / "lib" / "half").touch()
+    assert users_contents(root) == Contents(("train.py",))
