@@ -7,7 +7,6 @@ environment waits aside until the new one is proved.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from imageai_envs.locking import LockInputs, compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.removing import remove
 from imageai_envs.request import Request
+from imageai_envs.scratch import scratch
 from imageai_envs.transaction import locked
 
 if TYPE_CHECKING:
@@ -174,17 +174,17 @@ def _mend(
     extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
     altered = frozenset(finding.distribution for finding in findings if finding.id == "file-altered")
     removed = sorted(extra)
-    with tempfile.TemporaryDirectory(prefix="imageai-env-repair-") as work:
+    with scratch(home, "repair") as work:
         for finding in findings:
             if finding.id == "conda-meta":
                 shutil.rmtree(environment.root / "conda-meta")
                 removed.append("conda-meta")
         _drop_stale_records(environment, lock, found)
-        engine.distrust(altered, Path(work), log)
-        engine.uninstall(environment.python, extra, Path(work), log)
+        engine.distrust(altered, work, log)
+        engine.uninstall(environment.python, extra, work, log)
         if names:
             reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
-            engine.install(environment.python, lock, Path(work), log, reporter, only=names)
+            engine.install(environment.python, lock, work, log, reporter, only=names)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
@@ -269,8 +269,8 @@ def upgrade(
     if not changes and fresh.header.inputs == header.inputs:
         return ()
     reporter.note("changes: " + (", ".join(str(change) for change in changes) or "none in the packages"))
-    with tempfile.TemporaryDirectory(prefix="imageai-env-upgrade-") as work:
-        path = Path(work) / "requirements.lock.txt"
+    with scratch(home, "upgrade") as work:
+        path = work / "requirements.lock.txt"
         path.write_text(fresh.render(), encoding="utf-8")
         recreate(environment, home, reporter, replace(how, python=str(interpreter.executable)), lock=path)
     return changes
