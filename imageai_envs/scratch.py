@@ -116,11 +116,19 @@ def is_held(path: Path) -> bool:
     """Tell whether a process holds the lock at ``path``, or may: one that cannot be opened counts as held."""
     if not os.path.lexists(path):
         return False
+    with held(path) as ours:
+        return not ours
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold the lock at ``path`` inside the block, without waiting; False where another does, or it cannot be had."""
     lock = _try(path)
-    if lock is None:
-        return True
-    lock.release()
-    return False
+    try:
+        yield lock is not None
+    finally:
+        if lock:
+            lock.release()
 
 
 def delete_tree(path: Path) -> None:
