@@ -7,9 +7,7 @@ the template, which may have changed since, and ``repair`` remakes what it names
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs import hook
@@ -17,9 +15,12 @@ from imageai_envs.cuda_links import make_links, wanted_links
 from imageai_envs.environment import METADATA, write_atomically
 from imageai_envs.misrecorded import misrecorded_in
 from imageai_envs.paths import environment_python
+from imageai_envs.scratch import scratch
 from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imageai_envs.engines.base import Engine
     from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.process import Log
@@ -83,8 +84,8 @@ def renew(root: Path, additions: Additions, engine: Engine, log: Log, reporter: 
     if additions.links:
         make_links(site_packages(root), additions.links)
     if additions.hook and hook_too:
-        with tempfile.TemporaryDirectory(prefix="imageai-env-hook-") as work:
-            engine.install_wheel(environment_python(root), hook.write_wheel(Path(work)), Path(work), log, reporter)
+        with scratch(engine.home, "hook") as work:
+            engine.install_wheel(environment_python(root), hook.write_wheel(work), work, log, reporter)
 
 
 def read(root: Path) -> Additions:

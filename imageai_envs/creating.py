@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from imageai_envs.locking import LockInputs, check_clashes, compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.paths import Home, environment_python
 from imageai_envs.request import Request
+from imageai_envs.scratch import scratch
 from imageai_envs.store import Store
 from imageai_envs.transaction import check_free, locked, replacing
 from imageai_envs.verified_locks import nearest_lock, verified_lock
@@ -337,11 +337,11 @@ def _build(
         reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
         pip = create_venv(interpreter, plan.root, plan.name, home, plan.log, plan.engine.uv)
         record_creation(plan.root)
-    with clock.step("install"), tempfile.TemporaryDirectory(prefix="imageai-env-install-") as work:
+    with clock.step("install"), scratch(home, "install") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
-        beside = (*(() if lock.pin("pip") else pip), *additions.wheels(variant, Path(work)))
-        plan.engine.install(environment_python(plan.root), lock, Path(work), plan.log, reporter, beside=beside)
+        beside = (*(() if lock.pin("pip") else pip), *additions.wheels(variant, work))
+        plan.engine.install(environment_python(plan.root), lock, work, plan.log, reporter, beside=beside)
         additions.add(plan.root, variant, lock.header.target, reporter)
     with clock.step("verify"):
         return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)

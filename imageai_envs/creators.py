@@ -16,6 +16,7 @@ from imageai_envs.errors import InstallError
 from imageai_envs.local_wheel import LocalWheel, local_wheel
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.redaction import redact
+from imageai_envs.scratch import scratch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,8 @@ def _with_virtualenv(interpreter: Interpreter, root: Path, prompt: str, home: Ho
             "VIRTUALENV_CONFIG_FILE": str(home.cache / "no-virtualenv.ini"),
         }
     )
-    return run(argv, environment=environment, log=log)
+    with scratch(home, "venv"):  # gc leaves its wheels alone meanwhile
+        return run(argv, environment=environment, log=log)
 
 
 def _with_venv(interpreter: Interpreter, root: Path, prompt: str, log: Log) -> Finished:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imageai_envs.cuda_needs import needs_of, wheel_of
 from imageai_envs.errors import VerifyError
 from imageai_envs.framework import TENSORFLOW
+from imageai_envs.probe_devices import device_variables
 from imageai_envs.probe_runner import run_probe
 from imageai_envs.redaction import redact
 
@@ -103,7 +104,15 @@ def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute:
 def _devices(root: Path, log: Log, reporter: Reporter, *, compute: bool) -> dict[str, Any]:
     reporter.step("asking TensorFlow for GPUs")
     words = ("devices", "compute" if compute else "list")
-    done, answer = run_probe(root, "cuda_probe.py", words, log, reporter, timeout=_DEVICES_TIMEOUT)
+    done, answer = run_probe(
+        root,
+        "cuda_probe.py",
+        words,
+        log,
+        reporter,
+        timeout=_DEVICES_TIMEOUT,
+        variables=device_variables("gpu"),
+    )
     if not done.ok or not answer or not answer.get("ok"):
         last = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])
         said = f"\n  {answer.get('computed')}" if answer else ""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.paths import home
+from imageai_envs.scratch import scratch
 from imageai_envs.watching import TAIL
 
 if TYPE_CHECKING:
@@ -53,5 +54,5 @@ class Keeper:
 @contextlib.contextmanager
 def keeper(variables: Mapping[str, str]) -> Iterator[Keeper]:
     """Yield a keeper; its place is private and goes away with it."""
-    with tempfile.TemporaryDirectory(prefix="imageai-env-", ignore_cleanup_errors=True) as directory:
-        yield Keeper(variables, Path(directory) / "traceback")
+    with scratch(home(), "run") as directory:
+        yield Keeper(variables, directory / "traceback")

@@ -7,9 +7,7 @@ seen that way.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -18,6 +16,7 @@ from packaging.utils import canonicalize_name
 from imageai_envs.engines.base import Resolution
 from imageai_envs.errors import UnsolvableError
 from imageai_envs.lockfile import Header, Lock, Pin, digest_inputs
+from imageai_envs.scratch import scratch
 
 if TYPE_CHECKING:
     from imageai_envs.catalog import Selection
@@ -166,9 +165,9 @@ def compile_lock(
     check_clashes(inputs)
     what = f"{inputs.selection.template.name} ({inputs.selection.variant})"
     reporter.step(f"resolving {what} for {inputs.target} with {engine.name}")
-    with tempfile.TemporaryDirectory(prefix="imageai-env-lock-") as work:
+    with scratch(engine.home, "lock") as work:
         resolution = inputs.resolution(preferred, upgrade)
-        pins = engine.resolve(resolution, interpreter, Path(work), log, reporter)
+        pins = engine.resolve(resolution, interpreter, work, log, reporter)
     kept = tuple(pin for pin in pins if pin.name not in inputs.dropped)
     names = frozenset(pin.name for pin in kept)
     # A distribution that was only there for another's sake keeps no word of the one that was left out.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from imageai_envs.paths import Home
 
 KEPT = 10
+CRASHES = "_crashes"
+"""The subject of errors that nobody expected; no environment can be called so."""
+WITHOUT_ENVIRONMENT = frozenset({"lock", "rescue", CRASHES})
+"""Subjects that are commands. An environment may be called like one, and then shares the directory."""
 
 
 def open_log(home: Home, subject: str, command: str) -> Log:

@@ -125,6 +125,12 @@ def links(home: Home) -> dict[str, Path]:
     return found
 
 
+def known_names(home: Home) -> set[str]:
+    """Return the names of all environments that the store was ever told of and has not forgotten, also damaged ones."""
+    recorded = (_RECORD.fullmatch(file.name) for file in home.records.glob("*.json"))
+    return {match["name"] for match in recorded if match} | {file.stem for file in home.links.glob("*.json")}
+
+
 def named(name: str, home: Home) -> Path | None:
     """Return where the environment ``name`` lies if it lies outside the store, waiting aside included; else None."""
     inside = home.environments.resolve()

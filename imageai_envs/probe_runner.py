@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from importlib.resources import files as package_files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.paths import environment_python
+from imageai_envs.paths import environment_python, home
 from imageai_envs.process import Finished, Log, clean_environment, run
+from imageai_envs.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from imageai_envs.progress import Reporter
 
@@ -38,7 +38,8 @@ def run_probe(
         InstallError: it cannot be started, or took longer than ``timeout`` seconds.
     """
     path = package_files("imageai_envs.probes") / script
-    with tempfile.TemporaryDirectory(prefix="imageai-env-probe-") as directory:
+    with scratch(home(), "probe") as work:
+        directory = str(work)
         environment = clean_environment(
             {
                 "HOME": directory,
@@ -57,7 +58,7 @@ def run_probe(
                 *(word.replace("{directory}", directory) for word in arguments),
             ],
             environment=environment,
-            cwd=Path(directory),
+            cwd=work,
             log=log,
             on_line=lambda line: None if line.startswith(MARK) else reporter.output(line),
             timeout=timeout,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from imageai_envs.errors import InstallError, VerifyError
+from imageai_envs.probe_devices import WITHOUT_TF32, device_variables
 from imageai_envs.probe_runner import run_probe
 from imageai_envs.progress import Silent
 from imageai_envs.redaction import redact
@@ -133,6 +134,7 @@ def prove(
 
     What fails is an answer, not an error; so is a process that dies in the middle: what it had proved stands, and what
     it was about to prove counts as failed. The probe is offline and needs about 0.6 GB of disk and 3 GB of memory.
+    Results are compared digit by digit, so a GPU computes without TensorFloat-32, whose products have three digits.
 
     Args:
         root: the environment.
@@ -161,7 +163,7 @@ def prove(
             log,
             heard,
             timeout=_TIMEOUT,
-            variables={"CUDA_VISIBLE_DEVICES": "-1"} if variant == "cpu" else None,
+            variables=device_variables(variant) | WITHOUT_TF32,
         )
     except InstallError as error:
         if error.code != "timeout":

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs import additions
@@ -16,6 +14,7 @@ from imageai_envs.errors import InstallError
 from imageai_envs.hook import DISTRIBUTION as HOOK
 from imageai_envs.logs import open_log
 from imageai_envs.maintaining import How, check_changeable, engine_for, recreate
+from imageai_envs.scratch import scratch
 from imageai_envs.transaction import locked
 from imageai_envs.users_files import keep
 
@@ -106,7 +105,7 @@ def _mend(
     extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
     altered = frozenset(finding.distribution for finding in findings if finding.id == "file-altered")
     removed = sorted(extra)
-    with tempfile.TemporaryDirectory(prefix="imageai-env-repair-") as work:
+    with scratch(home, "repair") as work:
         conda = ["conda-meta"] if any(finding.id == "conda-meta" for finding in findings) else []
         removed += conda
         edited = [path for path in users_contents(environment.root).edited if (environment.root / path).stat().st_size]
@@ -114,11 +113,11 @@ def _mend(
         if kept:
             reporter.warn(kept.words())
         _drop_stale_records(environment, lock, found)
-        engine.distrust(altered, Path(work), log)
-        engine.uninstall(environment.python, extra, Path(work), log)
+        engine.distrust(altered, work, log)
+        engine.uninstall(environment.python, extra, work, log)
         if names:
             reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
-            engine.install(environment.python, lock, Path(work), log, reporter, only=names)
+            engine.install(environment.python, lock, work, log, reporter, only=names)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())

@@ -13,12 +13,12 @@ import os
 import shlex
 import shutil
 import string
-import tempfile
 from pathlib import Path
 
 from imageai_envs.errors import RequestError, UsageProblem
-from imageai_envs.paths import scripts_directory
+from imageai_envs.paths import home, scripts_directory
 from imageai_envs.running import attend, is_active, outside_variables, path_with_scripts, require_python
+from imageai_envs.scratch import scratch
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
@@ -238,8 +238,7 @@ def open_shell(root: Path, name: str, shell: str) -> int:
     program = _program(shell)
     script = activation(root, shell, name)
     variables = outside_variables()
-    with tempfile.TemporaryDirectory(prefix="imageai-env-shell-", ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
+    with scratch(home(), "shell") as folder:
         if shell == "bash":
             start = folder / "bashrc"
             start.write_bytes(os.fsencode(_BASHRC + script))

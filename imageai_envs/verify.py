@@ -10,6 +10,7 @@ from imageai_envs.cuda_proof import is_proved_here, prove_cuda
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import VerifyError
 from imageai_envs.imageai_probes import probes_of
+from imageai_envs.probe_devices import device_variables
 from imageai_envs.probe_runner import run_probe
 from imageai_envs.redaction import redact
 from imageai_envs.venv_files import site_packages
@@ -85,7 +86,7 @@ def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> 
         log,
         reporter,
         timeout=_TIMEOUT,
-        variables={"CUDA_VISIBLE_DEVICES": "-1"} if lock.header.variant == "cpu" else None,
+        variables=device_variables(lock.header.variant),
     )
     if done.ok and answer and answer.get("ok"):
         if proof:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -40,7 +41,7 @@ COMMANDS = {
     "rename": ("rename", "Give an environment the name NEW: it is built there from its lock, then the old one goes."),
     "adopt": ("adopt", "Make an environment yours that came with a copy, an archive or a clone."),
     "diff": ("diff", "Compare two locks or environments by package."),
-    "gc": ("gc", "Remove what can be made again: pip-tools helpers, caches, old logs, rests of removed environments."),
+    "gc": ("gc", "Remove what can be made again: pip-tools helpers, caches, old logs, rests of killed commands."),
     "rescue": ("rescue", "Make a working environment of a requirements file or a broken environment."),
     "lock": ("lock", "Write or check a lock: every distribution pinned, with hashes."),
     "templates": ("templates", "List, show and validate templates."),
@@ -140,24 +141,21 @@ def _usage(error: click.ClickException) -> ImageAIEnvError:
 
 
 def _unexpected(error: Exception) -> ImageAIEnvError:
-    """Keep the traceback in a file, for a report, and tell where."""
-    import tempfile
+    """Keep the traceback in a log, for a report, and tell where."""
     import traceback
 
+    from imageai_envs.logs import CRASHES, open_log
+    from imageai_envs.paths import home
     from imageai_envs.redaction import redact
 
-    text = redact("".join(traceback.format_exception(error)))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="imageai-env-crash-", suffix=".log", delete=False, encoding="utf-8"
-        ) as stream:
-            stream.write(text)
-        where = f" Details: {stream.name}"
-    except OSError:
-        where = ""
+    where = ""
+    with contextlib.suppress(Exception):  # what failed may be the very place of logs
+        log = open_log(home(), CRASHES, "crash")
+        log.write("".join(traceback.format_exception(error)))
+        where = f" Details: {log.path}" if log.path.exists() else ""
     return ImageAIEnvError(
         redact(f"Something unexpected happened ({type(error).__name__}: {error}).{where}"),
-        hint="Please report it with that file.",
+        hint="Please report it with that file." if where else "Please report it.",
         code="unexpected",
     )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imageai_envs.interpreters.model import Interpreter
     from imageai_envs.local_wheel import LocalWheel
     from imageai_envs.lockfile import Lock, Pin
+    from imageai_envs.paths import Home
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
     from imageai_envs.target import Target
@@ -46,6 +47,10 @@ class Resolution:
 
 class Engine(Protocol):
     """A resolver and installer."""
+
+    @property
+    def home(self) -> Home:
+        """Where it keeps what can be made again."""
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@
 One line `@@imageai-env@@` + JSON on standard output.
 """
 
+import contextlib
 import ctypes
 import glob
 import json
@@ -49,10 +50,19 @@ def has_driver():
     return True
 
 
+def keep_kernels():
+    """Make the directory where the driver keeps what it compiles; without one it compiles again at every start."""
+    place = os.environ.get("CUDA_CACHE_PATH")
+    if place and os.environ.get("CUDA_CACHE_DISABLE") != "1":
+        with contextlib.suppress(OSError):
+            os.makedirs(place, 0o700, exist_ok=True)
+
+
 def use_devices(how):
     """List the GPUs, and with `compute` multiply two matrices and train a small convolution on the first."""
     if not has_driver():
         return {"ok": True, "driver": False, "devices": []}
+    keep_kernels()
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")

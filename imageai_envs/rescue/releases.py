@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,10 +16,13 @@ from packaging.version import InvalidVersion, Version
 
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError
+from imageai_envs.paths import home
 from imageai_envs.process import clean_environment, run
+from imageai_envs.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from imageai_envs.process import Log
 
@@ -53,8 +55,8 @@ def releases(names: Iterable[str], python: str, log: Log) -> Mapping[str, Releas
 def _ask(name: str, python: str, log: Log) -> Releases | None:
     # `pip index versions` lists sdists too, whatever it is told. A version that cannot exist makes pip name those that
     # it could take, and with -vv every file that it could not.
-    with tempfile.TemporaryDirectory(prefix="imageai-env-ask-") as work:
-        argv = [
+    with scratch(home(), "ask") as work:
+        argv: list[str | Path] = [
             sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--python-version", python,
             "--retries", "1", "-vv", "--dest", work, f"{name}===0+none",
         ]  # fmt: skip

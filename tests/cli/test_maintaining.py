@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.tool import tool
+from tests.support.tool import REPOSITORY, tool
 from tests.support.wheels import Project, write_wheel
 
 if TYPE_CHECKING:
@@ -294,6 +298,48 @@ def test_gc(root: Path) -> None:
     assert not rest.exists()
     assert foreign.exists()
     assert findings() == {}
+
+
+def test_gc_keeps_the_logs_of_environments_outside_of_the_store(index: Index, template: Path, tmp_path: Path) -> None:
+    assert tool("create", "outside", "--path", tmp_path / "place" / ".venv", *MADE).code == 0
+    assert tool("create", "gone", *MADE).code == 0
+    assert tool("remove", "gone", "--yes").code == 0
+    logs = envs().parent / "logs"
+    assert list((logs / "gone").iterdir())
+    assert tool("gc").code == 0
+    assert list((logs / "outside").iterdir())
+    assert not (logs / "gone").exists()
+
+
+def test_what_a_kill_leaves_of_a_command_goes_with_the_next(root: Path, tmp_path: Path) -> None:
+    """The directory in which it worked lies in our cache, is seen by gc, and is swept by the next create."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with tempfile.TemporaryDirectory(prefix="c-") as cache:  # pytest's directories may be too long for sockets
+        places = {"IMAGEAI_ENV_CACHE": cache, "TMPDIR": str(temporary)}
+        killed = subprocess.Popen(
+            [sys.executable, "-m", "imageai_envs", "create", "y", *MADE],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **places}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        scratch = Path(cache) / "scratch"
+        end = time.monotonic() + 60
+        while not list(scratch.glob("install-*[0-9a-f]")) and time.monotonic() < end:
+            time.sleep(0.002)
+        killed.send_signal(signal.SIGSTOP)  # so that it does not go on to another directory
+        busy = tool("gc", "--json", **places).json()["data"]
+        assert busy["busy"] is True
+        assert not [item for item in busy["items"] if item["kind"] in ("scratch", "helper", "cache", "log")]
+        killed.kill()
+        killed.wait()
+        (left,) = scratch.glob("install-*[0-9a-f]")
+        assert list(temporary.glob("imageai-env-*")) == []
+        planned = tool("gc", "--dry-run", "--json", **places).json()["data"]
+        assert str(left) in [item["path"] for item in planned["items"] if item["kind"] == "scratch"]
+        assert planned["busy"] is False
+        assert left.exists()
+        assert tool("create", "y", *MADE, **places).code == 0
+        assert [path.name for path in scratch.iterdir()] == [".gate"]
+        assert list(temporary.glob("imageai-env-*")) == []
 
 
 @pytest.mark.parametrize("engine", ["uv", "pip"])

@@ -10,6 +10,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ import imageai_envs
 from imageai_envs import errors
 from imageai_envs.cli.app import COMMANDS, cli
 from imageai_envs.errors import ImageAIEnvError, from_os_error
+from imageai_envs.paths import home
 from imageai_envs.result import Result
 from tests.support.tool import REPOSITORY, tool
 
@@ -275,31 +277,50 @@ def test_an_argument_of_run_is_not_our_json() -> None:
     assert "error: " in answer.err
 
 
-def test_an_unexpected_error_is_a_sentence_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_an_unexpected_error_is_a_sentence_and_one_of_ten_files(tmp_path: Path) -> None:
     code = (
-        "import sys, imageai_envs.paths as paths\n"
-        "def home():\n    raise ZeroDivisionError('https://robot:hunter2@x/ broke')\n"
-        "paths.home = home\n"
+        "import sys, imageai_envs.store as store\n"
+        "def all(self):\n    raise ZeroDivisionError('https://robot:hunter2@x/ broke')\n"
+        "store.Store.all = all\n"
         "from imageai_envs.cli.app import run\n"
         "sys.exit(run(['list', '--json']))\n"
     )
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    crashes = home().logs / "_crashes"
+    crashes.mkdir(parents=True)
+    for number in range(20):
+        (crashes / f"2026{number:04}T000000-crash-1.log").touch()
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "")
+    assert len(list(crashes.iterdir())) == 10
+    assert list(tmp_path.glob("imageai-env-*")) == []
     error = json.loads(done.stdout)["errors"][0]
     assert error["code"] == "unexpected"
     place = re.search(r"Details: (\S+)", error["message"])
     assert place
-    with open(place[1], encoding="utf-8") as stream:  # noqa: PTH123 - a path from a message
-        text = stream.read()
+    assert Path(place[1]).parent == crashes
+    text = Path(place[1]).read_text(encoding="utf-8")
     assert "ZeroDivisionError" in text
     assert "hunter2" not in text + done.stdout
+
+
+def test_an_unexpected_error_of_the_place_of_logs_itself() -> None:
+    code = (
+        "import sys, imageai_envs.paths as paths\n"
+        "def home():\n    raise ZeroDivisionError('broke')\n"
+        "paths.home = home\n"
+        "from imageai_envs.cli.app import run\n"
+        "sys.exit(run(['list', '--json']))\n"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["errors"][0]["hint"] == "Please report it."
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +18,10 @@ from imageai_envs.errors import VerifyError
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
 from imageai_envs.proving import FEATURES, prove
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
 PROBES = sorted(path for path in Path(str(files("imageai_envs.probes"))).glob("*.py"))
 EVENT = "@@imageai-env-event@@"
@@ -91,6 +97,44 @@ def test_every_stage_belongs_to_a_feature_and_every_feature_has_one(path: Path) 
     assert len(known) == len(set(known))
     assert set(names) <= set(known)
     assert all(set(feature) & set(names) for feature in FEATURES.values())
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The probe's stages that train with ImageAI 3: their modules import no torch until a stage runs."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(PROBES[0].parent))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield importlib.import_module("imageai3_stages_training")
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_each_batch_has_its_step_of_training(training: ModuleType) -> None:
+    training.check_made([1, 2], 2, on_gpu=False)
+    for batches in ([], [2], [1], [1, 1], [1, 2, 3]):
+        with pytest.raises(Exception, match="made steps for the batches"):
+            training.check_made(batches, 2, on_gpu=False)
+
+
+def test_on_a_gpu_steps_are_left_out_until_the_scale_fits(training: ModuleType) -> None:
+    training.check_made(list(range(5, 17)), 16, on_gpu=True)
+    training.check_made([16], 16, on_gpu=True)
+    with pytest.raises(Exception, match="made steps for the batches"):
+        training.check_made([], 16, on_gpu=True)
+
+
+def test_the_rate_that_imageai_means_for_biases(training: ModuleType) -> None:
+    """As DetectionModelTrainer.trainModel of ImageAI 3.0.3 has it, in its own words."""
+
+    def imageai(batches_done: int, epochs: int) -> float:
+        lr_lambda = (1 - batches_done / (epochs - 1)) * (1.0 - 0.01) + 0.01
+        end = 0.01 * lr_lambda
+        return 0.1 + (end - 0.1) * batches_done / 1000  # numpy.interp(batches_done, [0, 1000], [0.1, end])
+
+    assert training.bias_rate(1, 2) == pytest.approx(0.1 + (0.01 * 0.01 - 0.1) / 1000, rel=1e-12)
+    for batch in range(1, 17):
+        assert training.bias_rate(batch, 16) == pytest.approx(imageai(batch, 16), rel=1e-12)
 
 
 def test_an_empty_environment(root: Path, log: Log) -> None:
