@@ -21,6 +21,7 @@ from imageai_envs.engines import get_engine
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.errors import InstallError, RequestError
 from imageai_envs.hook import DISTRIBUTION as HOOK
+from imageai_envs.installing import Installer
 from imageai_envs.lockfile import Change, Lock, compare, read_lock
 from imageai_envs.locking import LockInputs, compile_lock
 from imageai_envs.logs import open_log
@@ -127,32 +128,23 @@ def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -
     lock = look_at(environment).lock
     if lock is None or not all(_mendable(finding, lock) for finding in findings):
         reporter.note("more than single distributions is damaged; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings, lock)
+        return _rebuild(environment, home, reporter, how, findings)
     with locked(environment.root, home, reporter, wait=how.wait):
         repaired = _mend(environment, lock, findings, home, reporter, how)
     if check(environment):
         reporter.note("mending in place was not enough; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings, lock)
+        return _rebuild(environment, home, reporter, how, findings)
     return repaired
 
 
 def _rebuild(
-    environment: Environment,
-    home: Home,
-    reporter: Reporter,
-    how: How,
-    findings: tuple[Finding, ...],
-    lock: Lock | None,
+    environment: Environment, home: Home, reporter: Reporter, how: How, findings: tuple[Finding, ...]
 ) -> Repaired:
-    altered = frozenset(f.distribution for f in findings if f.id == "file-altered" and f.distribution)
-    if lock and altered:
-        log = open_log(home, environment.name, "repair")
-        get_engine(_engine(environment, how), home).distrust(altered, home.data, log)
     left = check(recreate(environment, home, reporter, how).environment)
     if left:
         raise InstallError(
             f"After rebuilding, something is wrong still: {left[0].evidence}.",
-            hint="Another environment may have altered the cache: uv cache clean, then repair again.",
+            hint=f"imageai-env check {environment.name}",
             code="not-mended",
         )
     return Repaired(findings, recreated=True)
@@ -172,7 +164,6 @@ def _mend(
     found = frozenset(finding.distribution for finding in findings if finding.distribution)
     names = found - {HOOK}
     extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
-    altered = frozenset(finding.distribution for finding in findings if finding.id == "file-altered")
     removed = sorted(extra)
     with tempfile.TemporaryDirectory(prefix="imageai-env-repair-") as work:
         for finding in findings:
@@ -180,11 +171,10 @@ def _mend(
                 shutil.rmtree(environment.root / "conda-meta")
                 removed.append("conda-meta")
         _drop_stale_records(environment, lock, found)
-        engine.distrust(altered, Path(work), log)
         engine.uninstall(environment.python, extra, Path(work), log)
         if names:
             reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
-            engine.install(environment.python, lock, Path(work), log, reporter, only=names)
+            Installer(engine, environment.root, lock, home, log, reporter).install(Path(work), only=names)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
