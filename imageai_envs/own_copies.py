@@ -52,7 +52,7 @@ def _shared(site: Path, name: str) -> Iterator[Path]:
         except (OSError, ValueError):
             continue
         for path, _ in rows:
-            where = Path(place(site, path))
+            where = Path(place(str(site), path))
             try:
                 status = where.lstat()
             except (OSError, ValueError):

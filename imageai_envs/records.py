@@ -45,9 +45,9 @@ def algorithm_of(said: str) -> str:
     return name if value and name in ALGORITHMS else ""
 
 
-def place(site: Path, path: str) -> str:
+def place(site: str, path: str) -> str:
     """Return where a path of RECORD lies: relative to site-packages, also above it (scripts), or absolute."""
-    return os.path.join(site, path)  # noqa: PTH118 - a hot loop over 20,000 files
+    return path if path.startswith("/") else f"{site}/{path}"  # os.path.join takes five times as long
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,23 @@ def differences(
             if claims.setdefault(path, said) != said:
                 further.setdefault(path, set()).add(claims[path])
                 further[path].add(said)
-    looked_at = [(name, rows) for name, rows in records if names is None or name in names]
-    places = {path: place(site, path) for _, rows in looked_at for path, said in rows if said.startswith(ALGORITHM)}
-    hashes = (ledger.hashes if ledger else hash_files)(places.values())
+    root = os.fspath(site)
+    looked_at = [
+        (name, [(path, said, place(root, path)) for path, said in rows])
+        for name, rows in records
+        if names is None or name in names
+    ]
+    usual = [where for _, rows in looked_at for _, said, where in rows if said.startswith(ALGORITHM)]
+    hashes = (ledger.hashes if ledger else hash_files)(usual)
     found: dict[str, tuple[Difference, ...]] = {}
-    for name, rows in looked_at:
+    for name, rows_there in looked_at:
         # What the ledger denies is hashed for real: it may be wrong, and few files are.
         wrong = [
-            Difference(path, hash_file(place(site, path), algorithm_of(said)))
-            for path, said in rows
-            if hashes.get(places.get(path, "")) != said
+            Difference(path, hash_file(where, algorithm_of(said)))
+            for path, said, where in rows_there
+            if hashes.get(where) != said
             and algorithm_of(said)
-            and not _is_one_of(place(site, path), {said, *further.get(path, ())})
+            and not _is_one_of(where, {said, *further.get(path, ())})
         ]
         if wrong:
             found[name] = (*found.get(name, ()), *wrong)  # two dist-infos of one name are possible

@@ -14,7 +14,6 @@ from imageai_envs.records import algorithm_of, listing, place, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from imageai_envs.checks.view import View
     from imageai_envs.distributions import Distribution
@@ -31,8 +30,9 @@ def inspect(view: View) -> list[Finding]:
             except (OSError, ValueError):
                 cause = "The file was deleted or damaged."
                 findings.append(_finding(view, item, "record-missing", "its RECORD cannot be read", cause))
+    site = str(view.site)
     hashes = hash_files(
-        place(item.site, path) for item, rows in records for path, said in rows if algorithm_of(said) == ALGORITHM
+        place(site, path) for item, rows in records for path, said in rows if algorithm_of(said) == ALGORITHM
     )
     for item, rows in records:
         findings += _compared(view, item, rows, hashes)
@@ -46,9 +46,9 @@ def _rows(view: View, item: Distribution) -> list[tuple[str, str]]:
 
 
 def _compared(view: View, item: Distribution, rows: list[tuple[str, str]], hashes: Mapping[str, str]) -> list[Finding]:
-    missing, altered = [], []
+    missing, altered, site = [], [], str(view.site)
     for path, said in rows:
-        found = _found(item.site, path, said, hashes)
+        found = _found(place(site, path), said, hashes)
         if not found:
             missing.append(path)
         elif algorithm_of(said) and found != said:
@@ -67,9 +67,9 @@ def _finding(view: View, item: Distribution, id_: str, evidence: str, cause: str
     return Finding(id_, "error", item.name, evidence, cause, f"imageai-env repair {view.name}", item.name)
 
 
-def _found(site: Path, path: str, said: str, hashes: Mapping[str, str]) -> str:
+def _found(where: str, said: str, hashes: Mapping[str, str]) -> str:
     """Return the hash of a file, for one without a hash in RECORD anything; empty when it is missing."""
-    where, algorithm = place(site, path), algorithm_of(said)
+    algorithm = algorithm_of(said)
     if algorithm == ALGORITHM:
         return hashes.get(where, "")
     if algorithm:
