@@ -21,7 +21,7 @@ from imageai_envs.records import differences, listing
 from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from imageai_envs.engines.base import Engine
@@ -54,9 +54,19 @@ class Installer:
     reporter: Reporter
 
     def install(
-        self, work: Path, only: frozenset[str] | None = None, beside: Sequence[LocalWheel] = ()
+        self,
+        work: Path,
+        only: frozenset[str] | None = None,
+        beside: Sequence[LocalWheel] = (),
+        misrecorded: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
         """Install the lock (see :meth:`imageai_envs.engines.base.Engine.install`) and look at every file.
+
+        Args:
+            work: for files that are needed meanwhile.
+            only: install these distributions anew, and look at them.
+            beside: wheels that are at hand.
+            misrecorded: files that RECORD is known to be wrong about; None: every METADATA may be one.
 
         Returns:
             Files whose wheel is wrong about them, with the hashes that RECORD should say; other than METADATA, which
@@ -72,16 +82,19 @@ class Installer:
         make_own_copies(self.root)
         ours = {canonicalize_name(wheel.requirement.partition("==")[0]): wheel for wheel in beside}
         locked = frozenset(pin.name for pin in self.lock.pins) if only is None else only
-        altered = self._altered(locked | ours.keys())
+        altered = self._altered(locked | ours.keys(), misrecorded)
         if not altered:
             return {}
         self._install_anew(altered, work, [wheel for name, wheel in ours.items() if name in altered])
-        return self._accepted(altered, self._altered(frozenset(altered)))
+        return self._accepted(altered, self._altered(frozenset(altered), misrecorded))
 
-    def _altered(self, names: frozenset[str]) -> dict[str, tuple[Difference, ...]]:
+    def _altered(
+        self, names: frozenset[str], misrecorded: Mapping[str, str] | None
+    ) -> dict[str, tuple[Difference, ...]]:
         site = site_packages(self.root)
+        known = misrecorded_in(site) if misrecorded is None else misrecorded
         ledger = Ledger(self.home.cache / "known-files")
-        return differences(site, ledger, misrecorded_in(site), names)
+        return differences(site, ledger, known, names)
 
     def _install_anew(
         self, altered: dict[str, tuple[Difference, ...]], work: Path, beside: Sequence[LocalWheel]

@@ -174,7 +174,8 @@ def _mend(
         engine.uninstall(environment.python, extra, Path(work), log)
         if names:
             reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
-            Installer(engine, environment.root, lock, home, log, reporter).install(Path(work), only=names)
+            installer = Installer(engine, environment.root, lock, home, log, reporter)
+            installer.install(Path(work), only=names, misrecorded=additions.read(environment.root).misrecorded)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
