@@ -119,7 +119,7 @@ class Installer:
                 f"{self.engine.name}'s cache has files that are not as their wheels brought them ({what}), and they "
                 f"cannot be downloaded anew. {error.message}",
                 hint=error.hint,
-                code=error.code,
+                code="altered-cache",
             ) from error
         finally:
             shutil.rmtree(cache, ignore_errors=True)

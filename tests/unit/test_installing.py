@@ -222,7 +222,7 @@ def test_without_a_network_the_cache_is_not_cleaned(site: Path) -> None:
     fake = Fake(site, cached=append("six/__init__.py"), fresh=fail)
     with pytest.raises(InstallError) as caught:
         installed(fake)
-    assert (caught.value.code, caught.value.hint) == ("network", "Check the connection.")
+    assert (caught.value.code, caught.value.hint) == ("altered-cache", "Check the connection.")
     assert "six (six/__init__.py)" in caught.value.message
     assert "The index cannot be reached." in caught.value.message
     assert fake.did == ["install imageai six", "apart: install six"]
