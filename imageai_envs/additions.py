@@ -19,6 +19,7 @@ from imageai_envs.scratch import scratch
 from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from imageai_envs.engines.base import Engine
@@ -61,8 +62,12 @@ def wheels(variant: Variant, directory: Path) -> tuple[LocalWheel, ...]:
     return (hook.write_wheel(directory),) if variant.hook else ()
 
 
-def add(root: Path, variant: Variant, target: Target, reporter: Reporter) -> None:
+def add(
+    root: Path, variant: Variant, target: Target, reporter: Reporter, misrecorded: Mapping[str, str] | None = None
+) -> None:
     """Link what ``variant`` wants on ``target`` in the environment at ``root``; record that, and :func:`wheels`.
+
+    ``misrecorded`` are files other than METADATA that RECORD is wrong about.
 
     Raises:
         OSError: a link or the record cannot be written.
@@ -73,7 +78,9 @@ def add(root: Path, variant: Variant, target: Target, reporter: Reporter) -> Non
     if variant.cuda_links is not None and (target.platform, target.machine) == ("linux", "x86_64"):
         links = wanted_links(site, variant.cuda_links)
         reporter.step(f"linking {len(links)} CUDA libraries to where TensorFlow looks for them")
-    additions = Additions(links, hook.VERSION if variant.hook else None, misrecorded_in(site))
+    additions = Additions(
+        links, hook.VERSION if variant.hook else None, {**(misrecorded or {}), **misrecorded_in(site)}
+    )
     _write(root, additions)
     if links:
         make_links(site, links)

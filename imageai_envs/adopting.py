@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.checks import faults
-from imageai_envs.contents import users_contents
+from imageai_envs.contents import Contents, added_files
 from imageai_envs.disk_use import measure
 from imageai_envs.environment import Condition
 from imageai_envs.errors import RequestError
@@ -23,7 +23,6 @@ from imageai_envs.transaction import locked
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.contents import Contents
     from imageai_envs.environment import Environment
     from imageai_envs.store import Store
 
@@ -67,7 +66,7 @@ def plan_adoption(name_or_path: str, name: str | None, store: Store) -> Adoption
     own = root.name if name is None and root.parent == store.home.environments else None
     if own is None:
         own, _ = store.place(name, root)
-    return Adoption(type(found)(own, root, found.state), measure(root).unshared, users_contents(root))
+    return Adoption(type(found)(own, root, found.state), measure(root).unshared, Contents(added_files(root)))
 
 
 def adopt(adoption: Adoption, store: Store) -> Environment:

@@ -19,16 +19,19 @@ from imageai_envs.additions import read as read_additions
 from imageai_envs.distributions import distributions_in
 from imageai_envs.environment import Condition, condition_of, write_atomically
 from imageai_envs.paths import METADATA
-from imageai_envs.recorded_files import state_of
+from imageai_envs.records import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from imageai_envs.known_files import Ledger
+
 _CREATION = "venv.json"
 _OURS = frozenset(
-    {"owner.json", "state.json", "requirements.txt", "additions.json", "building", "keep.json", _CREATION}
+    {"owner.json", "state.json", "requirements.txt", "additions.json", "building", "keep.json", "own.copy", _CREATION}
 )
+_DOWNLOADS = f"{METADATA}/fresh"  # see installing
 _HALF_WRITTEN = re.compile(r"\.(?:.+)\.\d+")  # see environment.write_atomically
 # What every creator of virtual environments writes; for environments that were made before they were listed.
 _CREATED = re.compile(
@@ -74,24 +77,40 @@ def record_creation(root: Path) -> None:
     write_atomically(root / METADATA / _CREATION, json.dumps(listed, indent=0) + "\n")
 
 
-def users_contents(root: Path) -> Contents:
+def users_contents(root: Path, ledger: Ledger | None = None) -> Contents:
     """Return what of the environment at ``root`` is the user's. Nothing of it is run.
+
+    Args:
+        root: the environment.
+        ledger: knows files that were hashed before; None: all are hashed.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return Contents(added_files(root), edited_files(root, ledger))
+
+
+def added_files(root: Path) -> tuple[str, ...]:
+    """Return what nothing in the environment at ``root`` accounts for (see :class:`Contents`).
 
     Raises:
         OSError: it cannot be read.
     """
     condition = condition_of(root)
     if condition is Condition.UNFINISHED:
-        top = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
-        return Contents(tuple(name for name in top if name not in _TOP | _TOP_FILES))
-    created = _created(root)
+        top = [entry.name for entry in root.iterdir()] if root.is_dir() else []
+        return tuple(sorted(name for name in top if name not in _TOP | _TOP_FILES))
+    known = _Known(root, _created(root), set(_recorded(root)), whole_metadata=condition is Condition.NEWER)
+    return tuple(sorted(_added(root, "", known)[0]))
+
+
+def edited_files(root: Path, ledger: Ledger | None = None) -> tuple[str, ...]:
+    """Return the files of the environment at ``root`` that are not as they were installed (see :class:`Contents`)."""
+    if condition_of(root) is Condition.UNFINISHED:
+        return ()
     recorded = set(_recorded(root))
-    known = _Known(root, created, recorded, whole_metadata=condition is Condition.NEWER)
-    added, _ = _added(root, "", known)
-    edited = [
-        path for path, content in (created or {}).items() if path not in recorded and _differs(root, path, content)
-    ]
-    return Contents(tuple(sorted(added)), tuple(sorted({*edited, *_altered(root)})))
+    created = {path for path, content in (_created(root) or {}).items() if _differs(root, path, content)}
+    return tuple(sorted({*(created - recorded), *_altered(root, ledger)}))
 
 
 @dataclass(frozen=True)
@@ -138,6 +157,8 @@ def _added(root: Path, directory: str, known: _Known) -> tuple[list[str], bool]:
         listing = sorted(entries, key=lambda entry: entry.name)
     for entry in listing:
         path = f"{directory}/{entry.name}" if directory else entry.name
+        if path == _DOWNLOADS:
+            continue
         if not entry.is_dir(follow_symlinks=False):
             if known.accounts_for(path):
                 accounted = True
@@ -185,18 +206,16 @@ def _recorded(root: Path) -> Iterator[str]:
             yield f"{base}/tensorflow/{name}"
 
 
-def _altered(root: Path) -> Iterator[str]:
+def _altered(root: Path, ledger: Ledger | None) -> Iterator[str]:
     """Return the installed files whose content is not the one that their RECORD names."""
     misrecorded = read_additions(root).misrecorded
     for site in _sites(root):
         base = site.relative_to(root).as_posix()
-        for item in distributions_in(site):
-            for path, said in item.hashes.items():
-                within = posixpath.normpath(f"{base}/{path}")
-                if not said or within.startswith(("../", "/")):
-                    continue
-                if state_of(site, path, misrecorded.get(path, said)) == "altered":
-                    yield within
+        for items in differences(site, ledger, misrecorded).values():
+            for item in items:
+                path = posixpath.normpath(f"{base}/{item.path}")
+                if item.found and not path.startswith(("../", "/")):
+                    yield path
 
 
 def _created(root: Path) -> dict[str, str] | None:

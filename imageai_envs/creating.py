@@ -30,12 +30,12 @@ from imageai_envs.environment import (
 )
 from imageai_envs.errors import LockFileError, RequestError
 from imageai_envs.framework import TENSORFLOW
+from imageai_envs.installing import Installer
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
 from imageai_envs.lock_cache import recall_lock, remember_lock
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.locking import LockInputs, check_clashes, compile_lock
 from imageai_envs.logs import open_log
-from imageai_envs.paths import Home, environment_python
 from imageai_envs.request import Request
 from imageai_envs.scratch import scratch
 from imageai_envs.store import Store
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imageai_envs.engines.base import Engine
+    from imageai_envs.paths import Home
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
     from imageai_envs.users_files import Kept
@@ -341,8 +342,9 @@ def _build(
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
         beside = (*(() if lock.pin("pip") else pip), *additions.wheels(variant, work))
-        plan.engine.install(environment_python(plan.root), lock, work, plan.log, reporter, beside=beside)
-        additions.add(plan.root, variant, lock.header.target, reporter)
+        installer = Installer(plan.engine, plan.root, lock, home, plan.log, reporter)
+        misrecorded = installer.install(work, beside=beside)
+        additions.add(plan.root, variant, lock.header.target, reporter, misrecorded)
     with clock.step("verify"):
         return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
 

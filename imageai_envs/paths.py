@@ -51,6 +51,11 @@ class Home:
         return self.data / "logs"
 
     @property
+    def known_files(self) -> Path:
+        """The hashes of installed files that were computed before (see :mod:`imageai_envs.known_files`)."""
+        return self.cache / "known-files"
+
+    @property
     def helpers(self) -> Path:
         """Cached environments that hold pip-tools, one per target Python."""
         return self.cache / "helpers"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from imageai_envs import additions
 from imageai_envs.checks import faults, look_at
-from imageai_envs.contents import users_contents
+from imageai_envs.contents import edited_files
 from imageai_envs.engines import get_engine
 from imageai_envs.errors import InstallError
 from imageai_envs.hook import DISTRIBUTION as HOOK
+from imageai_envs.installing import Installer
 from imageai_envs.logs import open_log
 from imageai_envs.maintaining import How, check_changeable, engine_for, recreate
 from imageai_envs.scratch import scratch
@@ -58,12 +59,12 @@ def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -
     lock = look_at(environment).lock
     if lock is None or not all(_mendable(finding, lock) for finding in findings):
         reporter.note("more than single distributions is damaged; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings, lock)
+        return _rebuild(environment, home, reporter, how, findings)
     with locked(environment.root, home, reporter, wait=how.wait):
         repaired = _mend(environment, lock, findings, home, reporter, how)
     if faults(environment):
         reporter.note("mending in place was not enough; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings, lock)
+        return _rebuild(environment, home, reporter, how, findings)
     return repaired
 
 
@@ -73,17 +74,12 @@ def _rebuild(
     reporter: Reporter,
     how: How,
     findings: tuple[Finding, ...],
-    lock: Lock | None,
 ) -> Repaired:
-    altered = frozenset(f.distribution for f in findings if f.id == "file-altered" and f.distribution)
-    if lock and altered:
-        log = open_log(home, environment.name, "repair")
-        get_engine(engine_for(environment, how), home).distrust(altered, home.data, log)
     left = faults(recreate(environment, home, reporter, how).environment)
     if left:
         raise InstallError(
             f"After rebuilding, something is wrong still: {left[0].evidence}.",
-            hint="Another environment may have altered the cache: uv cache clean, then repair again.",
+            hint=f"imageai-env check {environment.name}",
             code="not-mended",
         )
     return Repaired(findings, recreated=True)
@@ -103,21 +99,20 @@ def _mend(
     found = frozenset(finding.distribution for finding in findings if finding.distribution)
     names = found - {HOOK}
     extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
-    altered = frozenset(finding.distribution for finding in findings if finding.id == "file-altered")
     removed = sorted(extra)
     with scratch(home, "repair") as work:
         conda = ["conda-meta"] if any(finding.id == "conda-meta" for finding in findings) else []
         removed += conda
-        edited = [path for path in users_contents(environment.root).edited if (environment.root / path).stat().st_size]
+        edited = [path for path in edited_files(environment.root) if (environment.root / path).stat().st_size]
         kept = keep(environment.root, move=conda, copy=edited)
         if kept:
             reporter.warn(kept.words())
         _drop_stale_records(environment, lock, found)
-        engine.distrust(altered, work, log)
         engine.uninstall(environment.python, extra, work, log)
         if names:
             reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
-            engine.install(environment.python, lock, work, log, reporter, only=names)
+            installer = Installer(engine, environment.root, lock, home, log, reporter)
+            installer.install(work, only=names, misrecorded=additions.read(environment.root).misrecorded)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())

@@ -337,7 +337,7 @@ def discard(directory: Path, home: Home, reporter: Reporter, *, of: Path | None 
     """
     if not owns(directory, home):
         raise RequestError(f"{directory} is not an environment of this store; it is left alone.", code="not-ours")
-    plan_keeping(directory, of or directory)
+    plan_keeping(directory, of or directory, home)
     # Renamed first: a half-deleted directory must never answer to an environment's name.
     doomed = _rest_of(of or directory, marker_of(directory))
     directory.rename(doomed)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from imageai_envs.paths import Home
+
 _PLAN = "keep.json"
 _SHOWN = 5  # items named in a sentence
 
@@ -58,15 +60,16 @@ def kept_beside(root: Path) -> Path:
     return place
 
 
-def plan_keeping(directory: Path, root: Path) -> None:
+def plan_keeping(directory: Path, root: Path, home: Home) -> None:
     """Write down in ``directory`` what of it is to be kept beside ``root`` when it goes; nothing if nothing is.
 
     Raises:
         OSError: it cannot be read or written.
     """
     from imageai_envs.contents import users_contents  # whoever only settles what is settled needs no RECORDs
+    from imageai_envs.known_files import Ledger
 
-    contents = users_contents(directory)
+    contents = users_contents(directory, Ledger(home.known_files))
     if contents:
         plan = {"to": kept_beside(root).name, "move": list(contents.added), "copy": list(contents.edited)}
         write_atomically(directory / METADATA / _PLAN, json.dumps(plan) + "\n")

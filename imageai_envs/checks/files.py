@@ -1,64 +1,77 @@
-"""Is every installed file the one that its wheel brought? Each against its hash in RECORD."""
+"""Is every installed file the one that its wheel brought? Each against its hash in RECORD.
+
+Hashed for real, whatever is known of a file (:mod:`imageai_envs.known_files`): a disk alters files and not their times.
+"""
 
 from __future__ import annotations
 
-import csv
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from imageai_envs.finding import Finding
-from imageai_envs.recorded_files import state_of
+from imageai_envs.known_files import ALGORITHM, hash_file, hash_files
+from imageai_envs.records import algorithm_of, listing, place, read_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imageai_envs.checks.view import View
     from imageai_envs.distributions import Distribution
 
-_ENOUGH = 3  # files named per distribution
-
 
 def inspect(view: View) -> list[Finding]:
-    """Find missing and altered files. Hashing runs in threads: hashlib lets other threads work meanwhile."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        answers = pool.map(lambda item: _distribution(view, item), view.installed)
-        return [finding for findings in answers for finding in findings]
-
-
-def _distribution(view: View, item: Distribution) -> list[Finding]:
-    fix = f"imageai-env repair {view.name}"
-    if item.path.suffix != ".dist-info":
-        return []
-    try:
-        text = (item.path / "RECORD").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        cause = "The file was deleted or damaged."
-        return [Finding("record-missing", "error", item.name, "its RECORD cannot be read", cause, fix, item.name)]
-    missing, altered = [], []
-    links = {f"tensorflow/{name}" for name in view.additions.links}  # looked at as links, see checks.additions
-    for row in csv.reader(text.splitlines()):
-        # PEP 376: path, hash, size. Compiled files come and go; virtualenv lists those of its pip without __pycache__.
-        if len(row) < 2 or row[0].endswith((".pyc", "__pycache__")) or row[0] in links:
-            continue
-        expected = view.additions.misrecorded.get(row[0], row[1])
-        state = state_of(item.path.parent, row[0], expected)
-        if state == "missing":
-            missing.append(row[0])
-        elif state == "altered":
-            altered.append(row[0])
-    findings = []
-    if missing:
-        cause = "They were deleted, or another distribution's uninstallation took them along."
-        findings.append(
-            Finding("file-missing", "error", item.name, _listing("missing", missing), cause, fix, item.name)
-        )
-    if altered:
-        cause = "They were edited by hand, or another distribution overwrote them."
-        findings.append(
-            Finding("file-altered", "error", item.name, _listing("altered", altered), cause, fix, item.name)
-        )
+    """Find missing and altered files."""
+    findings: list[Finding] = []
+    records: list[tuple[Distribution, list[tuple[str, str]]]] = []
+    for item in view.installed:
+        if item.path.suffix == ".dist-info":
+            try:
+                records.append((item, _rows(view, item)))
+            except (OSError, ValueError):
+                cause = "The file was deleted or damaged."
+                findings.append(_finding(view, item, "record-missing", "its RECORD cannot be read", cause))
+    site = str(view.site)
+    hashes = hash_files(
+        place(site, path) for item, rows in records for path, said in rows if algorithm_of(said) == ALGORITHM
+    )
+    for item, rows in records:
+        findings += _compared(view, item, rows, hashes)
     return findings
 
 
-def _listing(what: str, paths: list[str]) -> str:
-    shown = ", ".join(paths[:_ENOUGH]) + (f" and {len(paths) - _ENOUGH} more" if len(paths) > _ENOUGH else "")
-    return f"{what}: {shown}"
+def _rows(view: View, item: Distribution) -> list[tuple[str, str]]:
+    links = {f"tensorflow/{name}" for name in view.additions.links}  # looked at as links, see checks.additions
+    misrecorded = view.additions.misrecorded
+    return [(path, misrecorded.get(path, said)) for path, said in read_record(item.path) if path not in links]
+
+
+def _compared(view: View, item: Distribution, rows: list[tuple[str, str]], hashes: Mapping[str, str]) -> list[Finding]:
+    missing, altered, site = [], [], str(view.site)
+    for path, said in rows:
+        found = _found(place(site, path), said, hashes)
+        if not found:
+            missing.append(path)
+        elif algorithm_of(said) and found != said:
+            altered.append(path)
+    findings = []
+    if missing:
+        cause = "They were deleted, or another distribution's uninstallation took them along."
+        findings.append(_finding(view, item, "file-missing", f"missing: {listing(missing)}", cause))
+    if altered:
+        cause = "They were edited by hand, or another distribution overwrote them."
+        findings.append(_finding(view, item, "file-altered", f"altered: {listing(altered)}", cause))
+    return findings
+
+
+def _finding(view: View, item: Distribution, id_: str, evidence: str, cause: str) -> Finding:
+    return Finding(id_, "error", item.name, evidence, cause, view.environment.fix_by("repair"), item.name)
+
+
+def _found(where: str, said: str, hashes: Mapping[str, str]) -> str:
+    """Return the hash of a file, for one without a hash in RECORD anything; empty when it is missing."""
+    algorithm = algorithm_of(said)
+    if algorithm == ALGORITHM:
+        return hashes.get(where, "")
+    if algorithm:
+        return hash_file(where, algorithm)
+    return "there" if os.path.lexists(where) else ""

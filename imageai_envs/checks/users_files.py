@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.contents import users_contents
+from imageai_envs.contents import added_files
 from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _OF_CONDA = "conda-meta"  # see checks.foreign
 
 def inspect(view: View) -> list[Finding]:
     """Name what is not part of the environment, and say what would become of it."""
-    added = [path for path in users_contents(view.environment.root).added if path != _OF_CONDA]
+    added = [path for path in added_files(view.environment.root) if path != _OF_CONDA]
     if not added:
         return []
     more = f" and {len(added) - _ENOUGH} more" if len(added) > _ENOUGH else ""

@@ -1,7 +1,9 @@
 """Are the files there that the installed distributions brought? What is gone, or is only half of a library.
 
 Asked of the distributions that decide whether ImageAI runs, of their modules and libraries only, and by RECORD's sizes:
-hashing everything (``check``) takes twenty times as long as all other inspections together.
+hashing everything (``check``) takes twenty times as long as all other inspections together, and even asking the ledger
+of known files as long as they do. The size of a module is asked where we installed it: others rewrite some (conda puts
+its prefix in).
 """
 
 from __future__ import annotations
@@ -23,13 +25,16 @@ _FAMILIES = (MODULES["tensorflow"], KERASES, OPENCVS)
 
 
 def inspect(subject: Subject) -> list[Finding]:
-    """Find missing modules and libraries, and libraries of another size than they were installed with."""
+    """Find missing modules and libraries, and libraries of another size than they were installed with.
+
+    In environments of ours also modules of another size.
+    """
     findings = []
     for name in sorted(PIPELINE & subject.winners.keys()):
         item = subject.winners[name]
-        missing, cut = _damage(item)
+        missing, cut, edited = _damage(item, modules=subject.environment is not None)
         if _overwritten(subject, item):  # by its twin, which is what overlaps are about
-            cut = []
+            cut, edited = [], []
         if missing:
             findings.append(
                 _finding(
@@ -53,12 +58,25 @@ def inspect(subject: Subject) -> list[Finding]:
                     "not load: 'file too short', 'invalid ELF header', 'DLL load failed'.",
                 )
             )
+        if edited and not cut:
+            findings.append(
+                _finding(
+                    subject,
+                    item,
+                    "file-altered",
+                    f"modules of {item.name} {item.version} are not as they were installed: {_listing(edited)}",
+                    "They were edited here, or in place in another environment that shares them through uv's cache.",
+                    "warning",
+                )
+            )
     return findings
 
 
-def _finding(subject: Subject, item: Distribution, id_: str, evidence: str, cause: str) -> Finding:
+def _finding(
+    subject: Subject, item: Distribution, id_: str, evidence: str, cause: str, severity: str = "error"
+) -> Finding:
     fix = remedy.install(subject, "--force-reinstall", "--no-deps", f"{item.name}=={item.version}")
-    return Finding(id_, "error", item.name, evidence, cause, fix, item.name)
+    return Finding(id_, severity, item.name, evidence, cause, fix, item.name)
 
 
 def _overwritten(subject: Subject, item: Distribution) -> bool:
@@ -68,19 +86,24 @@ def _overwritten(subject: Subject, item: Distribution) -> bool:
     )
 
 
-def _damage(item: Distribution) -> tuple[list[str], list[str]]:
-    """Return paths that are missing, and libraries of another size, relative to site-packages."""
-    missing, cut = [], []
+def _damage(item: Distribution, *, modules: bool) -> tuple[list[str], list[str], list[str]]:
+    """Return paths that are missing, libraries and (if asked) modules of another size, relative to site-packages."""
+    missing: list[str] = []
+    cut: list[str] = []
+    edited: list[str] = []
     names: dict[str, frozenset[str]] = {}
+    site = os.fspath(item.site)
     for path, size in _recorded(item):
         directory, _, name = path.rpartition("/")
         if directory not in names:
             names[directory] = _names_in(os.path.join(item.site, directory))  # noqa: PTH118 - a hot loop
         if name not in names[directory]:
             missing.append(path)
-        elif size.isdigit() and name.endswith(_LIBRARIES) and _size(item, path) not in (int(size), None):
-            cut.append(path)
-    return missing, cut
+        elif size.isdigit():
+            kind = cut if name.endswith(_LIBRARIES) else edited
+            if (kind is cut or modules) and _size(site, path) not in (int(size), None):
+                kind.append(path)
+    return missing, cut, edited
 
 
 def _recorded(item: Distribution) -> list[tuple[str, str]]:
@@ -107,9 +130,9 @@ def _names_in(directory: str) -> frozenset[str]:
         return frozenset()
 
 
-def _size(item: Distribution, path: str) -> int | None:
+def _size(site: str, path: str) -> int | None:
     try:
-        return os.stat(item.site / path).st_size  # noqa: PTH116 - as above
+        return os.stat(f"{site}/{path}").st_size  # noqa: PTH116 - as above
     except OSError:
         return None
 

@@ -102,10 +102,17 @@ class Engine(Protocol):
             InstallError: disk, or a hash that does not match.
         """
 
-    def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
-        """Forget cached files of distributions that were found altered.
+    def apart(self, cache: Path) -> Engine:
+        """Return the same engine with an empty cache: what it installs is downloaded, and shares no file with others.
 
-        uv's cache is hardlinked into environments: who edits an installed file edits the cache with it.
+        ``cache`` is where that may lie until the caller deletes it.
+        """
+
+    def distrust(self, names: frozenset[str], work: Path, log: Log) -> bool:
+        """Forget cached files of distributions that were found altered; return False when that cannot be now.
+
+        uv's cache is hardlinked into environments: who edits an installed file edits the cache with it. All releases
+        are forgotten, to be downloaded again when they are needed. Environments keep their files.
         """
 
     def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:

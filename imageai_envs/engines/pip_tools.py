@@ -199,8 +199,13 @@ class PipEngine:
         if not done.ok:
             raise install_failure(done, log.path)
 
-    def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
+    def apart(self, cache: Path) -> PipEngine:  # noqa: ARG002 - see distrust
+        """Return itself (see :class:`~imageai_envs.engines.base.Engine`)."""
+        return self
+
+    def distrust(self, names: frozenset[str], work: Path, log: Log) -> bool:  # noqa: ARG002
         """Forget nothing: pip copies files, and checks the hash of what comes from its cache."""
+        return True
 
     def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
         """Remove distributions (see :class:`~imageai_envs.engines.base.Engine`)."""

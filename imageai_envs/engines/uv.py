@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,9 @@ _PLATFORMS = {
     ("darwin", "x86_64"): "x86_64-apple-darwin",
     ("darwin", "arm64"): "aarch64-apple-darwin",
 }
+
+
+_LOCK_TIMEOUT = "10"  # seconds
 
 
 def _platform(target: Target) -> str:
@@ -92,10 +95,17 @@ def _building(lock: Lock, files: InstallFiles, work: Path) -> list[str | Path]:
 
 @dataclass(frozen=True)
 class UvEngine:
-    """Runs one uv executable; ``home`` is where it keeps what lets uv recognize a wheel."""
+    """Runs one uv executable.
+
+    Attributes:
+        executable: the program.
+        home: where it keeps what lets uv recognize a wheel.
+        cache: a cache to use in place of the user's.
+    """
 
     executable: Path
     home: Home
+    cache: Path | None = None
 
     @property
     def name(self) -> str:
@@ -119,16 +129,27 @@ class UvEngine:
         """Return ``uv`` and its version."""
         return f"uv {self._version}"
 
-    def _run(self, arguments: list[str | Path], work: Path, log: Log, reporter: Reporter) -> Finished:
+    def _run(
+        self,
+        arguments: list[str | Path],
+        work: Path,
+        log: Log,
+        reporter: Reporter,
+        extra: dict[str, str] | None = None,
+    ) -> Finished:
         # `work` as directory: a pyproject.toml with [tool.uv] overrides where the user happens to stand must not
         # change what is resolved. Their uv.toml and their index variables still count.
         return run(
             [self.executable, *arguments, "--color", "never"],
-            environment=clean_environment(for_uv()),
+            environment=clean_environment({**for_uv(), **self._own_cache(), **(extra or {})}),
             cwd=work,
             log=log,
             on_line=lambda line: follow(line, reporter),
         )
+
+    def _own_cache(self) -> dict[str, str]:
+        # Hard links, also where the user wants symbolic ones: the files stay when this cache goes.
+        return {"UV_CACHE_DIR": str(self.cache), "UV_LINK_MODE": "hardlink"} if self.cache else {}
 
     def resolve(
         self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
@@ -222,10 +243,15 @@ class UvEngine:
         if not done.ok:
             raise install_failure(done, log.path)
 
-    def distrust(self, names: frozenset[str], work: Path, log: Log) -> None:
+    def apart(self, cache: Path) -> UvEngine:
+        """Return the same with another cache (see :class:`~imageai_envs.engines.base.Engine`)."""
+        return replace(self, cache=cache)
+
+    def distrust(self, names: frozenset[str], work: Path, log: Log) -> bool:
         """Forget cached files (see :class:`~imageai_envs.engines.base.Engine`)."""
-        if names:
-            self._run(["cache", "clean", *sorted(names)], work, log, Silent())
+        # uv waits until no other uv uses its cache, and `uv run` does for hours.
+        done = self._run(["cache", "clean", *sorted(names)], work, log, Silent(), {"UV_LOCK_TIMEOUT": _LOCK_TIMEOUT})
+        return done.ok
 
     def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
         """Remove distributions (see :class:`~imageai_envs.engines.base.Engine`)."""

@@ -168,7 +168,7 @@ def test_an_edit_through_a_hardlink_is_mended_with_the_cache(
     monkeypatch.setenv("UV_LINK_MODE", "hardlink")
     for name in ("x", "y"):
         assert tool("create", name, *MADE).code == 0
-    write_through(site(envs() / "x") / "imageai" / "__init__.py")
+    write_through(site(envs() / "x") / "scipy" / "__init__.py")
     assert "file-altered" in findings("x")
     assert "file-altered" in findings("y")  # the same inode
     for name in ("x", "y"):

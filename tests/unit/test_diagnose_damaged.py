@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from imageai_envs.diagnose import damaged, pairs
 from imageai_envs.diagnose.doctor import diagnose
 from imageai_envs.diagnose.subject import Subject, look_at
+from imageai_envs.environment import Environment
 from tests.support.installed import install, make_venv, site_of
 
 if TYPE_CHECKING:
@@ -54,6 +56,20 @@ def test_a_library_that_is_cut(env: Path, site: Path) -> None:
     assert (finding.id, finding.severity, finding.subject) == ("file-altered", "error", "numpy")
     assert CORE in finding.evidence
     assert finding.fix.endswith("--force-reinstall --no-deps numpy==1.23.5")
+
+
+def test_modules_that_were_edited_where_we_installed_them(env: Path, site: Path) -> None:
+    install(site, "numpy", "1.23.5", files=NUMPY)
+    with (site / "numpy/core/__init__.py").open("a", encoding="utf-8") as stream:
+        stream.write("# edited\n")
+    ours = replace(see(env), environment=Environment("x", env, None))
+    [finding] = damaged.inspect(ours)
+    assert (finding.id, finding.severity, finding.subject) == ("file-altered", "warning", "numpy")
+    assert "not as they were installed: numpy/core/__init__.py" in finding.evidence
+    assert finding.fix == "imageai-env repair x"
+    (site / CORE).write_text("x" * 50, encoding="utf-8")  # that is worse
+    [finding] = damaged.inspect(replace(see(env), environment=Environment("x", env, None)))
+    assert (finding.severity, CORE in finding.evidence) == ("error", True)
 
 
 def test_modules_that_are_gone_are_counted_and_the_telling_ones_named(env: Path, site: Path) -> None:
