@@ -12,6 +12,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import read_text
 from imageai_envs.framework import FRAMEWORKS, release_in
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import METADATA as METADATA
@@ -154,7 +155,7 @@ def write_state(root: Path, state: State) -> None:
 def read_state(root: Path) -> State | None:
     """Return the state of the environment at ``root``; None when there is none, or it cannot be understood."""
     try:
-        data = json.loads((root / METADATA / _STATE).read_text(encoding="utf-8"))
+        data = json.loads(read_text(root / METADATA / _STATE))
         if data.pop("schema") != SCHEMA:
             return None
         request = data.pop("request")

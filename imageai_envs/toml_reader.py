@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from imageai_envs.errors import TemplateError
+from imageai_envs.file_reading import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -179,14 +180,12 @@ def read_toml(path: Path, what: str) -> tuple[Table, Problems]:
         TemplateError: the file cannot be read, is not UTF-8, or is not TOML (with line and column).
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise TemplateError(f"{what} {path} is not UTF-8 text (byte {error.start}).") from error
+        text = read_text(path, pipe=True)
     except OSError as error:
         raise TemplateError(f"Cannot read {what.lower()} {path}: {error.strerror or error}.") from error
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number with thousands of digits, too
         raise TemplateError(f"{what} {path} is not valid TOML: {error}") from error
     problems = Problems(path, text)
     return Table(data, "", problems), problems

@@ -9,6 +9,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import RECORDS, read_text
 from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def _distribution(view: View, item: Distribution) -> list[Finding]:
     if item.path.suffix != ".dist-info":
         return []
     try:
-        text = (item.path / "RECORD").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_text(item.path / "RECORD", limit=RECORDS)
+    except OSError:
         cause = "The file was deleted or damaged."
         return [Finding("record-missing", "error", item.name, "its RECORD cannot be read", cause, fix, item.name)]
     missing, altered = [], []
