@@ -68,6 +68,8 @@ def parse_requirement(text: str, origin: str) -> str:
         if len(text) > LONGEST:
             raise ValueError(f"it has more than {LONGEST} characters")
         requirement = Requirement(text)
+        if not str(requirement).isprintable():
+            raise ValueError("it has control characters")
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise RequestError(
