@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from imageai_envs import hook
 from imageai_envs.cuda_links import make_links, wanted_links
 from imageai_envs.environment import METADATA, write_atomically
+from imageai_envs.file_reading import read_text
 from imageai_envs.misrecorded import misrecorded_in
 from imageai_envs.paths import environment_python
 from imageai_envs.scratch import scratch
@@ -98,7 +99,7 @@ def renew(root: Path, additions: Additions, engine: Engine, log: Log, reporter: 
 def read(root: Path) -> Additions:
     """Return the record of the environment at ``root``; an empty one when there is none, or it is damaged."""
     try:
-        data = json.loads((root / METADATA / _FILE).read_text(encoding="utf-8"))
+        data = json.loads(read_text(root / METADATA / _FILE))
         links = {str(name): str(target) for name, target in data["links"].items() if "/" not in name}
         misrecorded = {str(path): str(said) for path, said in data.get("misrecorded", {}).items()}
         return Additions(links, data["hook"] if isinstance(data["hook"], str) else None, misrecorded)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
+from imageai_envs.broken_templates import Broken, judge
+from imageai_envs.default_templates import DEFAULTS, load_defaults
 from imageai_envs.errors import RequestError, TemplateError
 from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, TORCH, Framework
 from imageai_envs.paths import Home, project_templates, shipped_templates
@@ -15,14 +18,14 @@ from imageai_envs.template_file import load_template
 from imageai_envs.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from imageai_envs.framework import Release
     from imageai_envs.request import Request
     from imageai_envs.template import Template
 
-# A file of reasons, not a template: the only TOML in a template directory that is not one.
 REASONS = "unsupported.toml"
+_NO_TEMPLATES = (REASONS, DEFAULTS)
 _NEARNESS = ("project", "user", "shipped")
 _EXAMPLES = {"--imageai": "2.1.6", **{framework.option: framework.example for framework in FRAMEWORKS}}
 
@@ -44,14 +47,40 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The templates that can be named, nearest first, and the files that could not be read."""
+    """The templates that can be named, in the order of their versions, and the files that are none, nearest first."""
 
     entries: tuple[Entry, ...]
-    broken: tuple[TemplateError, ...]
+    broken: tuple[Broken, ...]
 
     def named(self, name: str) -> Entry | None:
         """Return the entry called ``name``."""
         return next((entry for entry in self.entries if entry.template.name == name), None)
+
+    def refuse_broken(
+        self, entry: Entry | None, name: str | None, framework: Framework | None = None, minor: str | None = None
+    ) -> None:
+        """Refuse to pass over a file that is broken, nearer than ``entry``, and may be the template that is meant.
+
+        Args:
+            entry: what would answer; None: nothing.
+            name: the template that is meant.
+            framework: with ``minor``: or any of this framework and minor.
+            minor: see ``framework``.
+
+        Raises:
+            TemplateError: there is one; what is wrong with it, and what would have been taken instead.
+        """
+        nearer = _NEARNESS[: _NEARNESS.index(entry.origin)] if entry else _NEARNESS
+        for broken in self.broken:
+            if broken.origin in nearer and broken.may_be(name, framework, minor):
+                if entry is None:
+                    raise broken.error
+                raise TemplateError(
+                    f"{broken.error.message}\nIt may be the one that is meant, and is nearer than "
+                    f"{entry.template.path}: mend it, or move it away.",
+                    path=broken.error.path,
+                    hint=broken.error.hint or f"imageai-env templates validate {broken.error.path}",
+                )
 
 
 @dataclass(frozen=True)
@@ -93,16 +122,16 @@ class Selection:
 def load_catalog(home: Home) -> Catalog:
     """Read every template of the project, the user and this package; of one name the nearest wins."""
     found: dict[str, Entry] = {}
-    broken: list[TemplateError] = []
+    broken: list[Broken] = []
     places = (project_templates(), home.templates, shipped_templates())
     for origin, directory in zip(_NEARNESS, places, strict=True):
         for path in sorted(directory.glob("*.toml")):
-            if path.name == REASONS:
+            if path.name in _NO_TEMPLATES:
                 continue
             try:
                 template = load_template(path)
             except TemplateError as error:
-                broken.append(error)
+                broken.append(judge(error, path, origin))
                 continue
             nearer = found.get(template.name)
             if nearer:
@@ -143,17 +172,15 @@ def _is_path(name: str | None) -> bool:
 
 
 def _from_file(name: str | None) -> Entry:
-    return Entry(load_template(Path(name or "").expanduser()), "file")
+    return Entry(load_template(Path(os.path.expanduser(name or ""))), "file")  # noqa: PTH111 - of nobody: no error
 
 
 def _from_catalog(request: Request, catalog: Catalog) -> Entry:
     if request.template:
         entry = catalog.named(request.template)
+        catalog.refuse_broken(entry, request.template)
         if entry:
             return entry
-        for error in catalog.broken:  # it may be there and unreadable
-            if f"{request.template}.toml" in error.message:
-                raise error
         raise RequestError(
             f"There is no template {request.template!r}. Known: {_names(catalog.entries)}.",
             hint="imageai-env templates list",
@@ -161,17 +188,54 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
         )
     asked = _asked(request)
     if asked is None:
-        return _default(request, catalog)
+        entry = _default(request, catalog)
+        catalog.refuse_broken(entry, entry.template.name)
+        return entry
     framework, text = asked
     wanted = _parse(text, framework.option)
     minor = f"{wanted.major}.{wanted.minor}"
     of_framework = [entry for entry in catalog.entries if entry.template.framework is framework]
     of_minor = [entry for entry in of_framework if entry.template.minor == minor]
     # Of those without the variant the nearest is taken too: select says then what is missing.
-    answering = [entry for entry in of_minor if request.variant in entry.template.variants] or of_minor
-    if answering:
-        return min(answering, key=lambda entry: _NEARNESS.index(entry.origin))
-    raise _no_release(framework, text, of_framework)
+    answering = nearest_of_minor([one for one in of_minor if request.variant in one.template.variants] or of_minor)
+    best = answering[0] if answering else None
+    catalog.refuse_broken(best, best.template.name if best else None, framework, minor)
+    if best is None:
+        raise _no_release(framework, text, of_framework)
+    return _only(answering)
+
+
+def nearest_of_minor(entries: Sequence[Entry]) -> list[Entry]:
+    """Return those of the entries of one minor that answer for it: the nearest.
+
+    Of several in one place, the one that is the default or has the plain name (``tf2.10``); without one, all of them.
+    """
+    nearest = min((_NEARNESS.index(entry.origin) for entry in entries), default=0)
+    there = [entry for entry in entries if entry.origin == _NEARNESS[nearest]]
+    defaults = load_defaults(shipped_templates() / DEFAULTS).values() if len(there) > 1 else ()
+    plain = [entry for entry in there if entry.template.name in (_plain_name(entry.template), *defaults)]
+    return plain or there
+
+
+def _plain_name(template: Template) -> str:
+    return f"{template.framework.option.removeprefix('--')}{template.minor}"
+
+
+def _only(entries: list[Entry]) -> Entry:
+    """Return the one entry that answers.
+
+    Raises:
+        RequestError: there are several, and nothing says which is meant.
+    """
+    if len(entries) > 1:
+        template = entries[0].template
+        raise RequestError(
+            f"Several templates of the {entries[0].origin} have {template.framework.title} {template.minor}: "
+            f"{_names(entries)}.",
+            hint=f"--template {template.name}",
+            code="several-templates",
+        )
+    return entries[0]
 
 
 def _asked(request: Request) -> tuple[Framework, str] | None:
@@ -202,21 +266,27 @@ def _default(request: Request, catalog: Catalog) -> Entry:
     """Return the entry for who asks for no version of a framework."""
     if not catalog.entries:
         raise RequestError("No usable template was found.", hint="imageai-env templates list", code="no-template")
-    known = [entry for entry in catalog.entries if entry.origin == "shipped"] or list(catalog.entries)
+    defaults = load_defaults(shipped_templates() / DEFAULTS)
     if request.imageai is None:
-        known = [entry for entry in known if entry.template.framework is TENSORFLOW] or known
-    else:
-        wanted = _parse(request.imageai, "--imageai")
-        known = [entry for entry in known if _is_imageai(entry.template, wanted)] or [
-            entry for entry in catalog.entries if _is_imageai(entry.template, wanted)
-        ]
-        if not known:
-            raise _no_imageai(request.imageai, catalog)
-    # The newest in which ImageAI runs as it is, without our hook to mend TensorFlow for it.
-    plain = [entry for entry in known if "cpu" in entry.template.variants and not entry.template.variants["cpu"].hook]
-    having = [entry for entry in plain if request.variant in entry.template.variants]
-    having = having or [entry for entry in known if request.variant in entry.template.variants]
-    return (having or plain or known)[-1]
+        name = defaults[TENSORFLOW]
+        entry = catalog.named(name)
+        if entry is None:
+            catalog.refuse_broken(None, name)
+            raise RequestError(
+                f"The default template {name} is not there.", hint="imageai-env templates list", code="no-template"
+            )
+        return entry
+    wanted = _parse(request.imageai, "--imageai")
+    known = [entry for entry in catalog.entries if _is_imageai(entry.template, wanted)]
+    if not known:
+        raise _no_imageai(request.imageai, catalog)
+    usual = [entry for name in defaults.values() for entry in known if entry.template.name == name]
+    if usual:
+        return usual[0]
+    # No default has it: the newest minor that a shipped template has it for; without one, that anybody's has.
+    newest = ([entry for entry in known if entry.origin == "shipped"] or known)[-1].template
+    same = [one for one in known if (one.template.framework, one.template.minor) == (newest.framework, newest.minor)]
+    return _only(nearest_of_minor([one for one in same if one.origin == "shipped"] or same))
 
 
 def _no_imageai(wanted: str, catalog: Catalog) -> RequestError:
@@ -293,9 +363,9 @@ def _named(request: Request, template: Template) -> str | None:
 def _parse(text: str, option: str) -> Version:
     try:
         return Version(text)
-    except InvalidVersion as error:
+    except ValueError as error:  # also one of thousands of digits
         raise RequestError(
-            f"{option} {text!r} is not a version (PEP 440).",
+            f"{option} {text[:80]!r} is not a version (PEP 440).",
             hint=f"{option} {_EXAMPLES[option]}",
             code="bad-version",
         ) from error

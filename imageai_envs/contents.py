@@ -7,7 +7,6 @@ else is the user's, and so is a file of RECORD that is not the one that was inst
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING
 from imageai_envs.additions import read as read_additions
 from imageai_envs.distributions import distributions_in
 from imageai_envs.environment import Condition, condition_of, write_atomically
+from imageai_envs.file_reading import read_text
+from imageai_envs.known_files import hash_file
 from imageai_envs.paths import METADATA
 from imageai_envs.records import differences
 
@@ -142,7 +143,7 @@ class _Known:
         if path not in _MARKS:
             return False
         try:
-            lines = (self.root / path).read_text(encoding="utf-8", errors="replace").splitlines()[:_LONGEST_MARK]
+            lines = read_text(self.root / path).splitlines()[:_LONGEST_MARK]
         except OSError:
             return False
         says = [line for line in lines if line.strip() and not line.startswith("#")]
@@ -221,7 +222,7 @@ def _altered(root: Path, ledger: Ledger | None) -> Iterator[str]:
 def _created(root: Path) -> dict[str, str] | None:
     """Return what :func:`record_creation` listed; None for environments of the versions before."""
     try:
-        data = json.loads((root / METADATA / _CREATION).read_text(encoding="utf-8"))
+        data = json.loads(read_text(root / METADATA / _CREATION))
     except (OSError, ValueError, RecursionError):
         return None
     return {str(path): str(content) for path, content in data.items()} if isinstance(data, dict) else None
@@ -232,7 +233,7 @@ def _content(root: Path, path: str) -> str:
     full = root / path
     if full.is_symlink():
         return f"-> {full.readlink()}"
-    return hashlib.sha256(full.read_bytes()).hexdigest()
+    return hash_file(str(full))
 
 
 def _differs(root: Path, path: str, content: str) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import RECORDS, open_file, read_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -97,7 +99,7 @@ def distributions_in(site: Path) -> tuple[Distribution, ...]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_text(path, limit=RECORDS, errors="replace")
     except OSError:
         return ""
 
@@ -105,7 +107,7 @@ def _read(path: Path) -> str:
 def _head(path: Path) -> str:
     """Return what stands before the first empty line: the headers. A README of megabytes may follow them."""
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             text = b""
             while b"\n\n" not in text and len(text) < _LONGEST_HEAD:
                 chunk = stream.read(_CHUNK)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from imageai_envs.file_reading import read_text
 from imageai_envs.framework import FRAMEWORKS, release_in
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import METADATA as METADATA
@@ -216,7 +217,7 @@ def _is_of_its_types(state: State) -> bool:
 
 def _load(root: Path) -> dict[str, Any] | None:
     try:
-        data = json.loads((root / METADATA / _STATE).read_text(encoding="utf-8"))
+        data = json.loads(read_text(root / METADATA / _STATE))
     except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None

@@ -8,6 +8,10 @@ stable identifier for scripts; ``exit_code`` depends on the class only, so that 
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ImageAIEnvError(Exception):
@@ -46,13 +50,23 @@ class RequestError(ImageAIEnvError):
     code = "bad-request"
 
 
-class TemplateError(RequestError):
+class FileError(RequestError):
+    """A file is wrong; ``path`` says which (exit code 3)."""
+
+    def __init__(
+        self, message: str, *, path: Path | None = None, hint: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.path = path
+
+
+class TemplateError(FileError):
     """A template file is wrong; the message lists every problem with its place (exit code 3)."""
 
     code = "bad-template"
 
 
-class LockFileError(RequestError):
+class LockFileError(FileError):
     """A lock file cannot be read, or was made for something else (exit code 3)."""
 
     code = "bad-lock"

@@ -155,18 +155,6 @@ def _regular(path: str) -> Iterator[tuple[int, os.stat_result]]:
         os.close(descriptor)
 
 
-def read_regular(path: str, most: int) -> bytes:
-    """Return the contents of a regular file.
-
-    Raises:
-        OSError: it cannot be read, is something else, or is longer than ``most`` bytes.
-    """
-    with _regular(path) as (descriptor, status):
-        if status.st_size > most:
-            raise OSError(f"{path} has more than {most} bytes.")
-        return b"".join(_chunks(descriptor, status.st_size))
-
-
 def _chunks(descriptor: int, size: int) -> Iterator[bytes]:
     # A buffer for a megabyte costs more than reading a small file into one that fits.
     length = min(size + 1, _CHUNK)

@@ -13,24 +13,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from imageai_envs.errors import LockFileError, RequestError
-from imageai_envs.framework import FRAMEWORKS, release_in
-from imageai_envs.target import Target
+from imageai_envs.errors import LockFileError
+from imageai_envs.file_reading import UnreadableError, read_head, read_text
+from imageai_envs.lock_header import FORMAT, parse_header
+from imageai_envs.lock_header import Header as Header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from imageai_envs.framework import Release
-
-FORMAT = 1
-_FIRST = f"# imageai-env lock, format {FORMAT}"
-_ANY_FIRST = re.compile(r"# imageai-env lock, format (\d+)")
+MAX_BYTES = 8_000_000
+"""Of a lock. The longest shipped one has 0.3 MB: each file of a release takes a line."""
+_ANY_FIRST = re.compile(r"# imageai-env lock, format ([0-9]{1,9})\b")
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})(?=\s|\\|$)")
-_ORIGIN = re.compile(r"^(?:-r|-c|--requirement|--constraint)\b|^$")
+_OPTION = re.compile(r"\s-(?!-hash=)")  # of bare pip, which reads what we would pass over
+_VIA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_FRAMEWORKS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos", "torch")
 
 
 @dataclass(frozen=True)
@@ -48,39 +49,6 @@ class Pin:
     version: str
     hashes: tuple[str, ...]
     via: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a lock is for and what it was compiled from.
-
-    Attributes:
-        template: name of the template.
-        release: exact release of the framework.
-        imageai: exact release.
-        variant: ``cpu`` or ``gpu``.
-        target: CPython minor and platform.
-        engine: name and version of what resolved it, for example ``uv 0.9.1``.
-        requires: the user's further requirements.
-        replaced: ImageAI's own requirements were set aside.
-        built: distributions that are built from their sdist.
-        dropped: distributions left out though something requires them.
-        inputs: digest of everything that the resolution was given.
-        verified: when and on what the full probe of ImageAI ran with exactly this set; empty when it did not.
-    """
-
-    template: str
-    release: Release
-    imageai: str
-    variant: str
-    target: Target
-    engine: str
-    requires: tuple[str, ...]
-    replaced: bool
-    built: tuple[str, ...]
-    dropped: tuple[str, ...]
-    inputs: str
-    verified: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,28 +73,7 @@ class Lock:
 
     def render(self) -> str:
         """Return the file's text: the same lock is always the same bytes, so diffs show only what changed."""
-        return "\n".join([*_render_header(self.header), "", *render_pins(self.pins, comments=True)]) + "\n"
-
-
-def _render_header(header: Header) -> list[str]:
-    replaced = " (its own requirements are replaced by the template's)" if header.replaced else ""
-    lines = [
-        _FIRST,
-        "# Closed: install it with `imageai-env create NAME --lock FILE`, or with",
-        "# `python -m pip install --no-deps --require-hashes -r FILE` in a Python of the target.",
-        "#",
-        f"# template: {header.template}",
-        f"# {header.release.framework.name}: {header.release.version}",
-        f"# imageai: {header.imageai}{replaced}",
-        f"# variant: {header.variant}",
-        f"# target: {header.target}",
-        f"# engine: {header.engine}",
-    ]
-    lines += [f"# requires: {requirement}" for requirement in header.requires]
-    lines += [f"# built-from-source: {name}" for name in header.built]
-    lines += [f"# dropped: {name}" for name in header.dropped]
-    lines += [f"# verified: {header.verified}"] if header.verified else []
-    return [*lines, f"# inputs: {header.inputs}"]
+        return "\n".join([*self.header.render(), "", *render_pins(self.pins, comments=True)]) + "\n"
 
 
 def render_pins(pins: Iterable[Pin], *, comments: bool) -> list[str]:
@@ -158,11 +105,12 @@ def parse_pins(text: str) -> tuple[Pin, ...]:
             if raw[:1].isspace():
                 via += _read_via(line)
             continue
-        if not line or line.startswith("--hash="):
+        option = _OPTION.search(f" {line}")
+        if not option and (not line or line.startswith("--hash=")):
             hashes += _HASH.findall(line)
             continue
         match = _PIN.match(line)
-        if not match:
+        if not match or option:
             raise LockFileError(f"Line {number} is not a pinned requirement: {line[:80]!r}.")
         finish()
         name, version, hashes, via = (
@@ -179,21 +127,20 @@ def parse_pins(text: str) -> tuple[Pin, ...]:
 def _check_version(version: str, number: int) -> None:
     try:
         Version(version)
-    except InvalidVersion as error:
-        raise LockFileError(f"Line {number}: {version!r} is not a version (PEP 440).") from error
+    except ValueError as error:  # also one of thousands of digits
+        raise LockFileError(f"Line {number}: {version[:80]!r} is not a version (PEP 440).") from error
 
 
 def _read_via(comment: str) -> list[str]:
     """Return the distributions of a ``# via`` comment; files (``-r x``) are the template or the user, not named."""
-    words = re.sub(r"^#\s*(?:via\b)?", "", comment).split(",")
-    return [canonicalize_name(word.strip()) for word in words if not _ORIGIN.match(word.strip())]
+    words = [word.strip() for word in re.sub(r"^#\s*(?:via\b)?", "", comment).split(",")]
+    return [canonicalize_name(word) for word in words if _VIA.fullmatch(word)]
 
 
 def is_lock(path: Path) -> bool:
     """Tell whether the file at ``path`` starts like a lock of ours, without judging the rest."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            return bool(_ANY_FIRST.match(stream.readline(200)))
+        return bool(_ANY_FIRST.match(read_head(path, 200).decode("utf-8", "replace")))
     except OSError:
         return False
 
@@ -205,15 +152,13 @@ def read_lock(path: Path) -> Lock:
         LockFileError: unreadable, not ours, of another format, damaged, or with a pin that has no hash.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise LockFileError(f"{path} is not UTF-8 text.") from error
-    except OSError as error:
-        raise LockFileError(f"Cannot read lock {path}: {error.strerror or error}.") from error
+        text = read_text(path, limit=MAX_BYTES, pipe=True)
+    except UnreadableError as error:
+        raise LockFileError(f"Cannot read lock {path}: {error.strerror}.", path=path) from error
     try:
         return parse_lock(text)
-    except RequestError as error:
-        raise LockFileError(f"{path}: {error.message}", hint=error.hint) from error
+    except LockFileError as error:
+        raise LockFileError(f"{path}: {error.message}", hint=error.hint, path=path) from error
 
 
 def parse_lock(text: str) -> Lock:
@@ -227,14 +172,9 @@ def parse_lock(text: str) -> Lock:
         raise LockFileError("This is not a lock made by imageai-env.", hint="imageai-env lock -o requirements.lock.txt")
     if int(match[1]) != FORMAT:
         raise LockFileError(
-            f"The lock has format {match[1]}; this version reads format {FORMAT}.",
+            f"The lock has format {int(match[1])}; this version reads format {FORMAT}.",
             hint="Install the imageai-envs that made it, or lock again: imageai-env lock",
         )
-    fields: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        entry = re.match(r"# ([a-z-]+): (.*)", line)
-        if entry:
-            fields.setdefault(entry[1], []).append(entry[2].strip())
     pins = parse_pins(text)
     for pin in pins:
         if not pin.hashes:
@@ -244,41 +184,29 @@ def parse_lock(text: str) -> Lock:
             )
     if len({pin.name for pin in pins}) != len(pins):
         raise LockFileError("A distribution is pinned twice.", hint="Delete the file and lock again.")
-    return Lock(_parse_header(fields), pins)
+    lock = Lock(parse_header(text), pins)
+    _check_release(lock)
+    return lock
 
 
-def _parse_header(fields: dict[str, list[str]]) -> Header:
-    def one(key: str) -> str:
-        values = fields.get(key, [])
-        if len(values) != 1 or not values[0]:
+def _check_release(lock: Lock) -> None:
+    """Hold the pins against the header: what it promises is what is installed.
+
+    Of the framework, by the minor: tensorflow-macos has not every patch.
+    """
+    header, imageai = lock.header, lock.pin("imageai")
+    if imageai and Version(imageai.version) != Version(header.imageai):
+        raise LockFileError(
+            f"The header says ImageAI {header.imageai}, and imageai=={imageai.version} is pinned.",
+            hint="Delete the file and lock again.",
+        )
+    for name in _FRAMEWORKS:
+        pin = lock.pin(name)
+        if pin and Version(pin.version).release[:2] != Version(header.release.version).release[:2]:
             raise LockFileError(
-                f"The header's {key!r} line is {'repeated' if len(values) > 1 else 'missing or empty'}.",
+                f"The header says {header.release}, and {name}=={pin.version} is pinned.",
                 hint="Delete the file and lock again.",
             )
-        return values[0]
-
-    imageai = one("imageai")
-    release = release_in({framework.name: one(framework.name) for framework in FRAMEWORKS if framework.name in fields})
-    if release is None:
-        names = " or ".join(repr(framework.name) for framework in FRAMEWORKS)
-        raise LockFileError(f"The header needs one {names} line.", hint="Delete the file and lock again.")
-    variant = one("variant")
-    if variant not in ("cpu", "gpu"):
-        raise LockFileError(f"The header's variant is {variant!r}; it must be cpu or gpu.")
-    return Header(
-        template=one("template"),
-        release=release,
-        imageai=imageai.split(" (")[0],
-        variant=variant,
-        target=Target.parse(one("target")),
-        engine=one("engine"),
-        requires=tuple(fields.get("requires", ())),
-        replaced=" (" in imageai,
-        built=tuple(fields.get("built-from-source", ())),
-        dropped=tuple(fields.get("dropped", ())),
-        inputs=one("inputs"),
-        verified=one("verified") if "verified" in fields else "",
-    )
 
 
 def digest_inputs(inputs: dict[str, object]) -> str:

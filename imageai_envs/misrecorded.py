@@ -10,6 +10,8 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import RECORDS, read_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,9 +28,9 @@ def misrecorded_in(site: Path) -> dict[str, str]:
     for record in site.glob("*.dist-info/RECORD"):
         name = f"{record.parent.name}/METADATA"
         try:
-            said = _said(record.read_text(encoding="utf-8"), name)
+            said = _said(read_text(record, limit=RECORDS), name)
             true = _hash(site / name)
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             continue
         if said.startswith(f"{_ALGORITHM}=") and said != true:
             found[name] = true

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.environment import is_finished, write_atomically
+from imageai_envs.file_reading import read_head, read_text
 from imageai_envs.paths import METADATA
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def marker_of(directory: Path) -> str | None:
     if directory.is_symlink() or path.parent.is_symlink() or path.is_symlink() or not path.is_file():
         return None
     try:
-        with path.open("rb") as stream:
-            data = json.loads(stream.read(_LARGEST))
+        data = json.loads(read_head(path, _LARGEST))
     except (OSError, ValueError, RecursionError):
         data = None
     claim = data.get("id", _WITHOUT_ID) if isinstance(data, dict) else None
@@ -110,7 +110,7 @@ def records(home: Home, *, name: str = "*", id_: str = "*") -> list[Record]:
     for file in sorted(home.records.glob(pattern)):
         match = _RECORD.fullmatch(file.name)
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            path = json.loads(file.read_text(encoding="utf-8"))["path"]
+            path = json.loads(read_text(file))["path"]
             if match and (name in ("*", match["name"])):
                 found.append(Record(match["name"], match["id"], home.data.resolve() / path))
     return found
@@ -121,7 +121,7 @@ def links(home: Home) -> dict[str, Path]:
     found = {}
     for file in sorted(home.links.glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            found[file.stem] = Path(json.loads(file.read_text(encoding="utf-8"))["path"])
+            found[file.stem] = Path(json.loads(read_text(file))["path"])
     return found
 
 

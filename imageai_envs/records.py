@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.distributions import distributions_in
-from imageai_envs.known_files import ALGORITHM, ALGORITHMS, hash_file, hash_files, read_regular
+from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.known_files import ALGORITHM, ALGORITHMS, hash_file, hash_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from imageai_envs.known_files import Ledger
-
-_LONGEST = 64 << 20  # bytes; TensorFlow's has two million
+from imageai_envs.known_files import Ledger
 
 
 def read_record(info: Path) -> list[tuple[str, str]]:
@@ -25,10 +24,10 @@ def read_record(info: Path) -> list[tuple[str, str]]:
     Those come and go, and virtualenv lists its pip's without ``__pycache__``.
 
     Raises:
-        OSError: there is none, or it cannot be read.
-        ValueError: it is no text, or no CSV.
+        OSError: there is none, or it is no text.
+        ValueError: it is no CSV.
     """
-    text = read_regular(os.fspath(info / "RECORD"), _LONGEST).decode("utf-8")
+    text = read_text(info / "RECORD", limit=RECORDS)
     if '"' in text:
         try:
             rows = list(csv.reader(text.splitlines()))

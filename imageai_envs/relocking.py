@@ -70,7 +70,7 @@ def update_lock(wish: LockWish, home: Home, reporter: Reporter) -> Updated:
     previous = _previous(wish.path)
     _check_upgrades(wish, previous)
     lock = _compile(wish, previous, home, reporter)
-    written = previous is None or lock.render() != previous.render()
+    written = lock != previous
     if written:
         wish.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(wish.path, lock.render())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from imageai_envs.errors import RequestError
+from imageai_envs.file_reading import read_text
 from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, TORCH
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from imageai_envs.framework import Release
 
 MAX_NESTING = 10  # -r inside -r; pip has no limit, but a cycle has no end
+MAX_BYTES = 2_000_000
+"""Of a requirements file. The longest real ones that were met have 30 kB; with hashes, 500 kB."""
+LONGEST = 2000
+"""Characters of one requirement. Markers of real ones have some hundred; longer versions are no numbers any more."""
+_SHOWN = 120  # characters of it in an error
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,15 @@ def parse_requirement(text: str, origin: str) -> str:
         RequestError: not a requirement, or one that cannot be locked with hashes.
     """
     try:
+        if len(text) > LONGEST:
+            raise ValueError(f"it has more than {LONGEST} characters")
         requirement = Requirement(text)
-    except InvalidRequirement as error:
+        if not str(requirement).isprintable():
+            raise ValueError("it has control characters")
+    except ValueError as error:
         reason = str(error).splitlines()[0]
         raise RequestError(
-            f"{origin}: {text!r} is not a requirement (PEP 508): {reason}.",
+            f"{origin}: {text[:_SHOWN]!r} is not a requirement (PEP 508): {reason[:_SHOWN]}.",
             hint="A requirement looks like 'pandas' or 'pandas>=1.5,<2'.",
             code="bad-requirement",
         ) from error
@@ -76,7 +87,7 @@ def parse_requirement(text: str, origin: str) -> str:
     return str(requirement)
 
 
-def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
+def read_requirements(path: Path, *, _depth: int = 0, _read: set[str] | None = None) -> tuple[str, ...]:
     """Read a requirements file: requirements, comments, continuation lines and ``-r`` of other files.
 
     Hashes are ignored (the resolution makes new ones). Every other option is refused by name, since an option that
@@ -88,10 +99,11 @@ def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
     """
     if _depth > MAX_NESTING:
         raise RequestError(f"{path} includes itself, or nests more than {MAX_NESTING} files.", code="bad-requirement")
+    read = set() if _read is None else _read
+    if _depth and os.path.abspath(path) in read:  # noqa: PTH100 - no errors
+        return ()  # its requirements are there already; ten files that name each other would be read a billion times
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RequestError(f"{path} is not UTF-8 text.", code="bad-requirement") from error
+        text = read_text(path, limit=MAX_BYTES, encoding="utf-8-sig", pipe=True)
     except OSError as error:
         raise RequestError(f"Cannot read {path}: {error.strerror or error}.", code="bad-requirement") from error
     requirements: list[str] = []
@@ -99,7 +111,7 @@ def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
         origin = f"{path}, line {number}"
         include = re.fullmatch(r"(?:-r|--requirement)[ =]?\s*(\S+)", line)
         if include:
-            requirements += read_requirements(path.parent / include[1], _depth=_depth + 1)
+            requirements += read_requirements(path.parent / include[1], _depth=_depth + 1, _read=read)
         elif line.startswith("-"):
             option = line.split()[0].split("=")[0]
             raise RequestError(
@@ -109,6 +121,7 @@ def read_requirements(path: Path, *, _depth: int = 0) -> tuple[str, ...]:
             )
         else:
             requirements.append(parse_requirement(re.sub(r"\s+--hash[= ]\S+", "", line), origin))
+    read.add(os.path.abspath(path))  # noqa: PTH100 - as above
     return tuple(requirements)
 
 

@@ -7,8 +7,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
 SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a line that stands out; the colour is that of a terminal, none is bold only."""
+
+    text: str
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """A text for another program, such as a script for ``eval``: shown as it is, whatever is in it."""
+
+    text: str
+
+
+Line: TypeAlias = "str | tuple[str | Span, ...]"
+"""A line for people. Who shows it makes it safe for a terminal, so colours come from spans only."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +46,13 @@ class Result:
     Attributes:
         command: its words, such as ``templates list``.
         data: plain data, part of the JSON contract (``docs/json.md``).
-        text: lines and tables for people, in order.
+        text: lines, tables and scripts, in order.
         exit_code: 0, or 1 with findings.
     """
 
     command: str
     data: dict[str, object]
-    text: Sequence[str | Table] = field(default=())
+    text: Sequence[Line | Table | Verbatim] = field(default=())
     exit_code: int = 0
 
     def envelope(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ without a reason cannot be removed safely later.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from imageai_envs.target import Target
 
 VARIANTS = ("cpu", "gpu")
+# It becomes a part of paths; what ends in .toml is a file on the command line, and Windows drops a dot at the end.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
+
+
+def is_template_name(text: str) -> bool:
+    """Tell whether ``text`` can name a template: up to 64 letters, digits, dots, dashes and underscores."""
+    return bool(_NAME.fullmatch(text)) and not text.endswith(".toml")
 
 
 @dataclass(frozen=True)

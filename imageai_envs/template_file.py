@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, Framework
 from imageai_envs.interpreters.model import OPTIONAL_MODULES
-from imageai_envs.template import VARIANTS, Cap, ImageAI, Template, Treatment, Variant
+from imageai_envs.template import VARIANTS, Cap, ImageAI, Template, Treatment, Variant, is_template_name
 from imageai_envs.toml_reader import Problems, Table, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = 1
+_LARGEST = 1_000_000  # MB of an environment
+_LONGEST = 200  # characters of a version, a specifier or a name
+_MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 def load_template(path: Path) -> Template:
@@ -33,6 +38,10 @@ def load_template(path: Path) -> Template:
     if schema != SCHEMA and not problems.found:
         problems.add("schema", f"this version reads schema {SCHEMA}, the file says {schema}")
     name, summary = root.text("name"), root.text("summary")
+    if name.strip() and not is_template_name(name):
+        problems.add("name", f"{name[:80]!r} is none: up to 64 letters, digits, dots, dashes and underscores")
+    if "\n" in summary:
+        problems.add("summary", "must be one line")
     framework = _framework(root)
     minor, patches = _read_releases(root.table(framework.name), framework)
     python, python_of, preferred, modules, python_reason = _read_python(root.table("python"), patches)
@@ -68,6 +77,8 @@ def _read_releases(table: Table | None, framework: Framework) -> tuple[str, tupl
     if table is None:
         return "", ()
     minor, patches = table.text("minor"), table.texts("patches")
+    if minor:
+        table.parsed("minor", minor, _minor)
     for patch in patches:
         version = table.parsed("patches", patch, _version)
         if version is not None and minor and not patch.startswith(f"{minor}."):
@@ -94,7 +105,7 @@ def _read_python(
             table.problems.add(table.place("releases"), f"{patch} is not among the patches")
     preferred = table.texts("preferred")
     for version in preferred:
-        if table.parsed("preferred", version, _version) is not None and not requires.contains(version):
+        if table.parsed("preferred", version, _minor) is not None and not requires.contains(version):
             table.problems.add(table.place("preferred"), f"{version} is not in {text}")
     modules = table.texts("modules", required=False)
     for name in modules:
@@ -131,11 +142,16 @@ def _read_variants(table: Table | None, framework: Framework, problems: Problems
         part = table.table(name, required=False)
         if part is None:
             continue
+        size, links = part.integer("disk-mb", required=False), part.mapping("cuda-links")
+        if not 0 <= size <= _LARGEST:
+            part.problems.add(part.place("disk-mb"), f"must be between 0 and {_LARGEST}")
+        for link in (text for pair in (links or {}).items() for text in pair):
+            part.parsed("cuda-links", link, _file_name)
         variants[name] = Variant(
             name,
             _read_requirements(part, "requirements", framework, required=True),
-            part.integer("disk-mb", required=False),
-            part.mapping("cuda-links"),
+            size,
+            links,
             part.flag("hook", default=False),
         )
         part.end()
@@ -164,7 +180,7 @@ def _read_cap(table: Table, framework: Framework) -> Cap:
 
 
 def _read_treatment(table: Table, framework: Framework, *, marked: bool = False) -> Treatment:
-    name = canonicalize_name(table.text("distribution"))
+    name = table.parsed("distribution", table.text("distribution"), _distribution) or ""
     text = table.text("marker", required=False) if marked else ""
     marker = table.parsed("marker", text, _marker) if text else None
     item = Treatment(name, _read_when(table, framework), table.text("reason"), table.text("source"), marker)
@@ -180,16 +196,42 @@ def _read_when(table: Table, framework: Framework) -> SpecifierSet:
 @cache  # templates repeat each other
 def _version(text: str) -> Version:
     try:
-        return Version(text)
-    except InvalidVersion as error:
+        return Version(_short(text))
+    except ValueError as error:
         raise ValueError("not a PEP 440 version") from error
+
+
+def _minor(text: str) -> Version:
+    if not _MINOR.fullmatch(text):
+        raise ValueError("not a minor, such as 2.10")
+    return Version(text)
+
+
+def _file_name(text: str) -> str:
+    if not _FILE.fullmatch(text):
+        raise ValueError("not a plain file name")
+    return text
+
+
+def _distribution(text: str) -> str:
+    try:
+        return canonicalize_name(_short(text), validate=True)
+    except ValueError as error:
+        raise ValueError("not the name of a distribution (PEP 508)") from error
+
+
+def _short(text: str) -> str:
+    """Refuse what has more digits than numbers can have."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} characters")
+    return text
 
 
 @cache
 def _specifier(text: str) -> SpecifierSet:
     try:
-        return SpecifierSet(text)
-    except InvalidSpecifier as error:
+        return SpecifierSet(_short(text))
+    except ValueError as error:
         raise ValueError("not a PEP 440 specifier") from error
 
 
@@ -208,4 +250,8 @@ def _requirement(text: str) -> Requirement:
         raise ValueError(f"not a PEP 508 requirement ({error})") from error
     if requirement.url:
         raise ValueError("direct references cannot be locked with hashes")
+    if not str(requirement).isprintable():
+        raise ValueError("it has control characters")
+    if any(len(one.version) > _LONGEST for one in requirement.specifier):
+        raise ValueError("its version is no number any more")
     return requirement

@@ -12,6 +12,8 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from imageai_envs.errors import TemplateError
+from imageai_envs.file_reading import read_text
+from imageai_envs.printable import is_visible, one_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+_ENOUGH = 100  # problems; a file with more has something else wrong
+_SHOWN = 200  # characters of a file in a message
+_LONGEST_TEXT = 2000  # characters; the longest reason that is shipped has 228
+_LONGEST_ARRAY = 500  # the longest that is shipped has 15 entries
 _KINDS = {str: "a string", int: "an integer", bool: "true or false", list: "an array", dict: "a table"}
 
 
@@ -39,8 +45,10 @@ class Problems:
 
         ``there`` is False when the key is missing: a line with that key is then another table's.
         """
-        line = self._line_of(place) if there else None
-        self.found.append(f"{place}{f' (line {line})' if line else ''}: {message}")
+        if len(self.found) < _ENOUGH:
+            line = self._line_of(place) if there else None
+            shown = one_line(place[:_SHOWN])
+            self.found.append(f"{shown}{f' (line {line})' if line else ''}: {message}")
 
     def _line_of(self, place: str) -> int | None:
         # tomllib gives no positions. A key that stands once in the file has one possible line.
@@ -60,6 +68,7 @@ class Problems:
             count = "1 problem" if len(self.found) == 1 else f"{len(self.found)} problems"
             raise TemplateError(
                 f"{what} {self.path} has {count}:\n{listing}",
+                path=self.path,
                 hint=f"imageai-env templates validate {self.path}",
             )
 
@@ -99,7 +108,17 @@ class Table:
         value = self._take(key, str, required=required)
         if value is not None and required and not value.strip():
             self.problems.add(self.place(key), "must not be empty")
-        return default if value is None else value
+        return default if value is None else self._plain(self.place(key), value)
+
+    def _plain(self, place: str, text: str) -> str:
+        """Return a text that may be shown, and a word in place of one that may not."""
+        if len(text) > _LONGEST_TEXT:
+            self.problems.add(place, f"must not have more than {_LONGEST_TEXT} characters")
+        elif not is_visible(text):
+            self.problems.add(place, f"must not have control characters: '{one_line(text[:_SHOWN])}'")
+        else:
+            return text
+        return ""
 
     def integer(self, key: str, default: int = 0, *, required: bool = True) -> int:
         """Take an integer."""
@@ -113,11 +132,10 @@ class Table:
 
     def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
         """Take an array of strings."""
-        values = self._take(key, list, required=required)
         result = []
-        for index, value in enumerate(values or []):
+        for index, value in enumerate(self._array(key, required=required)):
             if isinstance(value, str):
-                result.append(value)
+                result.append(self._plain(f"{self.place(key)}[{index}]", value))
             else:
                 self.problems.add(f"{self.place(key)}[{index}]", f"must be a string, not {_name_kind(value)}")
         return tuple(result)
@@ -127,10 +145,16 @@ class Table:
         value = self._take(key, dict, required=required)
         return None if value is None else Table(value, self.place(key), self.problems)
 
+    def _array(self, key: str, *, required: bool) -> list[object]:
+        values = self._take(key, list, required=required) or []
+        if len(values) > _LONGEST_ARRAY:
+            self.problems.add(self.place(key), f"must not have more than {_LONGEST_ARRAY} entries")
+        return values[:_LONGEST_ARRAY]
+
     def tables(self, key: str) -> list[Table]:
         """Take an array of tables; a missing one is empty."""
         result = []
-        for index, value in enumerate(self._take(key, list, required=False) or []):
+        for index, value in enumerate(self._array(key, required=False)):
             place = f"{self.place(key)}[{index}]"
             if isinstance(value, dict):
                 result.append(Table(value, place, self.problems))
@@ -146,19 +170,27 @@ class Table:
         for name, text in value.items():
             if not isinstance(text, str):
                 self.problems.add(f"{self.place(key)}.{name}", f"must be a string, not {_name_kind(text)}")
-        return {name: text for name, text in value.items() if isinstance(text, str)}
+        return {
+            self._plain(self.place(key), name): self._plain(f"{self.place(key)}.{name}", text)
+            for name, text in value.items()
+            if isinstance(text, str)
+        }
 
     def parsed(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
         """Return ``parse(text)``; a ValueError becomes a problem at ``key``."""
         try:
             return parse(text)
         except ValueError as error:
-            self.problems.add(self.place(key), f"{text!r} is not valid: {error}".replace("\n", " "))
+            self.problems.add(
+                self.place(key), f"{text[:_SHOWN]!r} is not valid: {str(error)[:_SHOWN]}".replace("\n", " ")
+            )
             return None
 
     def end(self) -> None:
         """Record every key that nobody took."""
         for key in self._data:
+            if len(self.problems.found) >= _ENOUGH:
+                return
             if key not in self._known:
                 near = difflib.get_close_matches(key, self._known, n=1)
                 meant = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(self._known)}"
@@ -179,14 +211,12 @@ def read_toml(path: Path, what: str) -> tuple[Table, Problems]:
         TemplateError: the file cannot be read, is not UTF-8, or is not TOML (with line and column).
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise TemplateError(f"{what} {path} is not UTF-8 text (byte {error.start}).") from error
+        text = read_text(path, pipe=True)
     except OSError as error:
-        raise TemplateError(f"Cannot read {what.lower()} {path}: {error.strerror or error}.") from error
+        raise TemplateError(f"Cannot read {what.lower()} {path}: {error.strerror or error}.", path=path) from error
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise TemplateError(f"{what} {path} is not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # ValueError: a number with thousands of digits, too
+        raise TemplateError(f"{what} {path} is not valid TOML: {error}", path=path) from error
     problems = Problems(path, text)
     return Table(data, "", problems), problems

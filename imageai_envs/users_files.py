@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imageai_envs.environment import write_atomically
+from imageai_envs.file_reading import RECORDS, read_text
 from imageai_envs.paths import METADATA
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ def carry_out(directory: Path) -> Kept | None:
         OSError: something cannot be moved or copied; it stays where it is, and so does the plan.
     """
     path = directory / METADATA / _PLAN
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        place, moved, copied = directory.with_name(plan["to"]), list(plan["move"]), list(plan["copy"])
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
+    try:
+        plan = json.loads(read_text(path, limit=RECORDS))
+        place, moved, copied = directory.with_name(plan["to"]), list(plan["move"]), list(plan["copy"])
     except (ValueError, KeyError, TypeError) as error:
         raise OSError(errno.EIO, "what was to be kept cannot be read", str(path)) from error
     for item in copied:

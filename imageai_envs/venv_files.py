@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imageai_envs.errors import VerifyError
+from imageai_envs.file_reading import read_head, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def site_packages(root: Path) -> Path:
 def read_cfg(root: Path) -> dict[str, str]:
     """Return the keys of ``pyvenv.cfg`` (PEP 405)."""
     try:
-        text = (root / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+        text = read_text(root / "pyvenv.cfg", errors="replace")
     except OSError:
         return {}
     pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
@@ -50,8 +51,7 @@ def python_elsewhere(script: Path) -> str:
 def python_of(script: Path) -> str:
     """Return the Python that a script names in its first line; empty when it names none, or by ``env``."""
     try:
-        with script.open("rb") as stream:
-            head = stream.read(1024)
+        head = read_head(script, 1024)
     except OSError:
         return ""
     if not head.startswith(b"#!"):

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import read_head
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,9 +72,8 @@ def is_worth_watching(program: str, argv: Sequence[str]) -> bool:
     if _PYTHON.fullmatch(name):
         return _runs_a_program(argv[1:])
     try:
-        with Path(program).open("rb") as stream:
-            # Long paths make pip and uv write `#!/bin/sh` and the Python into the second line.
-            head = stream.read(1024).splitlines()[:3]
+        # Long paths make pip and uv write `#!/bin/sh` and the Python into the second line.
+        head = read_head(Path(program), 1024).splitlines()[:3]
     except OSError:
         return False
     return bool(head) and head[0].startswith(b"#!") and any(b"python" in line for line in head)

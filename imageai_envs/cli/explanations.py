@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+from imageai_envs.result import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imageai_envs.diagnose.explain import Explanation
+    from imageai_envs.result import Line
 
 _AFTER_RUN = 2  # explanations that follow a traceback; more would hide it
 
 
-def full(explanations: Sequence[Explanation]) -> list[str]:
+def full(explanations: Sequence[Explanation]) -> list[Line]:
     """Return everything about each explanation, a block for each."""
     return [line for number, item in enumerate(explanations) for line in ([""] if number else []) + _block(item)]
 
 
-def short(explanations: Sequence[Explanation], repair: str = "") -> list[str]:
+def short(explanations: Sequence[Explanation], repair: str = "") -> list[Line]:
     """Return what follows a failed program: causes only, without warnings and what the environment refutes.
 
     Args:
@@ -27,17 +28,17 @@ def short(explanations: Sequence[Explanation], repair: str = "") -> list[str]:
         repair: the command that mends an environment of ours that is not as locked; it comes before other mending.
     """
     causes = [item for item in explanations if item.confirmed is not False and not item.rule.warning]
-    lines = []
+    lines: list[Line] = []
     for item in causes[:_AFTER_RUN]:
-        lines.append(f"{click.style('explained:', fg='yellow', bold=True)} {item.rule.cause} [{item.rule.id}]")
+        lines.append((Span("explained:", "yellow"), f" {item.rule.cause} [{item.rule.id}]"))
         lines += [f"  {item.because}"] if item.because else []
         lines += _fixes(([repair] if repair and item.confirmed else []) + list(item.rule.fix), indent="  ")
     return lines
 
 
-def _block(item: Explanation) -> list[str]:
+def _block(item: Explanation) -> list[Line]:
     kind = "warning, it stops nothing" if item.rule.warning else item.rule.topic
-    lines = [f"{click.style(item.rule.id, bold=True)} ({kind})", f"  {item.rule.cause}"]
+    lines: list[Line] = [(Span(item.rule.id), f" ({kind})"), f"  {item.rule.cause}"]
     if item.confirmed is not None:
         lines.append(f"  {'confirmed' if item.confirmed else 'not the cause there'}: {item.because}")
     lines.append(f"  affects: {item.rule.versions}")

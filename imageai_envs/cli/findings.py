@@ -6,22 +6,21 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-import click
-
-from imageai_envs.result import Table
+from imageai_envs.result import Span, Table
 
 if TYPE_CHECKING:
     from imageai_envs.diagnose.doctor import Diagnosis
     from imageai_envs.diagnose.subject import Subject
     from imageai_envs.finding import Finding
+    from imageai_envs.result import Line
 
 _LABEL = 6  # columns of `seen: ` and its kin
 
 
-def diagnosis_text(diagnosis: Diagnosis) -> list[str | Table]:
+def diagnosis_text(diagnosis: Diagnosis) -> list[Line | Table]:
     """Return a verdict, a table, and each finding with its evidence, cause and cure."""
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 120))
-    text: list[str | Table] = [textwrap.fill(diagnosis.verdict, width, break_long_words=False, break_on_hyphens=False)]
+    text: list[Line | Table] = [textwrap.fill(diagnosis.verdict, width, break_long_words=False, break_on_hyphens=False)]
     text.append(f"Looked at: {diagnosis.subject.executable}{_where(diagnosis.subject)}")
     if not diagnosis.findings:
         return text
@@ -42,11 +41,10 @@ def _where(subject: Subject) -> str:
     return f"   ({kinds[subject.kind]})"
 
 
-def _finding(number: int, finding: Finding, width: int) -> list[str]:
+def _finding(number: int, finding: Finding, width: int) -> list[Line]:
     colours = {"error": "red", "warning": "yellow"}
-    title = click.style(f"{finding.severity}: {finding.id}", fg=colours.get(finding.severity, "cyan"), bold=True)
-    lines = [
-        f"{number}. {title}",
+    lines: list[Line] = [
+        (f"{number}. ", Span(f"{finding.severity}: {finding.id}", colours.get(finding.severity, "cyan"))),
         _paragraph("seen:", finding.evidence, width),
         _paragraph("why:", finding.cause, width),
     ]

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.printable import one_line, visible, visible_json
 from imageai_envs.redaction import redact
-from imageai_envs.result import SCHEMA, Result, Table
+from imageai_envs.result import SCHEMA, Result, Span, Table, Verbatim
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imageai_envs.errors import ImageAIEnvError
+    from imageai_envs.result import Line
 
 
 def show_result(result: Result, *, as_json: bool) -> None:
@@ -23,8 +27,25 @@ def show_result(result: Result, *, as_json: bool) -> None:
     for part in result.text:
         if isinstance(part, Table):
             _print_table(part)
+        elif isinstance(part, Verbatim):
+            click.echo(part.text)
         else:
-            click.echo(part)
+            click.echo(_styled(part))
+
+
+def show_lines(lines: Sequence[Line]) -> None:
+    """Print lines on standard error."""
+    for line in lines:
+        click.echo(_styled(line), err=True)
+
+
+def _styled(line: Line) -> str:
+    """Return a line for the terminal: colours are ours, control characters of others are shown as escapes."""
+    spans = (line,) if isinstance(line, str) else line
+    return "".join(
+        visible(span) if isinstance(span, str) else click.style(visible(span.text), fg=span.colour, bold=True)
+        for span in spans
+    )
 
 
 def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
@@ -47,19 +68,19 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {redact(error.message)}", err=True)
+    show_lines([(Span("error:", "red"), f" {redact(error.message)}")])
     if error.hint:
-        click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {redact(error.hint)}", err=True)
+        show_lines([(Span("hint:", "cyan"), f" {redact(error.hint)}")])
 
 
 def _print_json(data: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(visible_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)) + "\n")
     sys.stdout.flush()
 
 
 def _print_table(table: Table) -> None:
     """Print aligned columns; the last one is never cut, so that paths can be copied."""
-    rows = [table.headings, *table.rows]
+    rows = [tuple(map(one_line, row)) for row in (table.headings, *table.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.headings))]
     for number, row in enumerate(rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

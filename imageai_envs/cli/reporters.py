@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.printable import visible
 from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Plain:
         self._verbose = verbose
 
     def _say(self, text: str) -> None:
-        click.echo(redact(text), err=True)
+        click.echo(visible(redact(text)), err=True)
 
     def step(self, text: str) -> None:
         """Print the step."""
@@ -87,7 +88,7 @@ class Live(Plain):
 
     def _say(self, text: str) -> None:
         if self._progress:
-            self._progress.console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(visible(redact(text)), markup=False, highlight=False, soft_wrap=True)
         else:
             super()._say(text)
 
@@ -99,7 +100,7 @@ class Live(Plain):
     def step(self, text: str) -> None:
         """Tick the step before, show this one."""
         self._finish()
-        self._text = redact(text)
+        self._text = visible(redact(text))
         self._waiting.clear()
         if self._progress is None:
             self._progress = _drawing()
@@ -114,7 +115,7 @@ class Live(Plain):
             return
         self._waiting[name] = parse_size(size)
         total = (self._progress.tasks[0].total or 0) + self._waiting[name]
-        self._progress.update(self._task, total=total, description=f"{self._text} · {name} {size}")
+        self._progress.update(self._task, total=total, description=f"{self._text} · {visible(name)} {size}")
 
     def downloaded(self, name: str) -> None:
         """Advance by the file's size."""

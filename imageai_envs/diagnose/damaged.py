@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import KERASES, MODULES, OPENCVS, PIPELINE
+from imageai_envs.file_reading import RECORDS, read_text
 from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _recorded(item: Distribution) -> list[tuple[str, str]]:
     Read without the csv module, which takes longer than all the rest; a path with a comma in it is left out.
     """
     try:
-        text = (item.path / "RECORD").read_text(encoding="utf-8", errors="replace")
+        text = read_text(item.path / "RECORD", limit=RECORDS, errors="replace")
     except OSError:
         return []
     found = []

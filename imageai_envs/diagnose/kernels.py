@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
+from imageai_envs.file_reading import read_text
 from imageai_envs.finding import Finding
 from imageai_envs.paths import scripts_directory
 from imageai_envs.redaction import redact
@@ -81,8 +82,7 @@ def data_directories(subject: Subject) -> tuple[Path, ...]:
 def read(file: Path) -> Kernel | str | None:
     """Return the kernel of a ``kernel.json``; None for one of another language, and why it cannot be used if so."""
     try:
-        with file.open("rb") as stream:
-            data = json.loads(stream.read(_LIMIT).decode("utf-8-sig"))
+        data = json.loads(read_text(file, limit=_LIMIT, encoding="utf-8-sig"))
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     except (ValueError, RecursionError):

@@ -17,6 +17,7 @@ from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import MODULES, OPENCVS, PURPOSE
 from imageai_envs.diagnose.shared_libraries import Libraries, missing, searched
 from imageai_envs.errors import InstallError
+from imageai_envs.file_reading import read_text
 from imageai_envs.finding import Finding
 from imageai_envs.process import run
 
@@ -155,7 +156,7 @@ def _compiled(subject: Subject) -> list[Distribution]:
 def _glibc_wanted(item: Distribution) -> tuple[int, int] | None:
     """Return the oldest glibc that the tags of a wheel allow; None when they name none."""
     try:
-        text = (item.path / "WHEEL").read_text(encoding="utf-8", errors="replace")
+        text = read_text(item.path / "WHEEL", errors="replace")
     except OSError:
         return None
     found = []
@@ -327,6 +328,6 @@ def _long_paths(facts: Facts) -> list[Finding]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        return read_text(file, errors="replace")
     except OSError:
         return ""

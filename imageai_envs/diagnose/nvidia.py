@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose.shared_libraries import Libraries, searched
 from imageai_envs.errors import InstallError
+from imageai_envs.file_reading import read_text
 from imageai_envs.process import run
 
 if TYPE_CHECKING:
@@ -136,6 +137,6 @@ def _line(file: Path) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        return read_text(file, errors="replace")
     except OSError:
         return ""

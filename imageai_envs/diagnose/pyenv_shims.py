@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import read_head, read_text
 from imageai_envs.paths import runs
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class Selection:
 def shim_root(program: Path) -> Path | None:
     """Return pyenv's root if ``program`` is one of its shims."""
     try:
-        with program.open("rb") as stream:
-            text = stream.read(2048).decode("utf-8", "replace")
+        text = read_head(program, 2048).decode("utf-8", "replace")
     except OSError:
         return None
     if not text.startswith("#!") or "pyenv" not in text:
@@ -101,7 +101,7 @@ def having(root: Path, program: str) -> tuple[str, ...]:
 
 def _read(file: Path) -> tuple[str, ...]:
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = read_text(file, errors="replace")
     except OSError:
         return ()
     words = (line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import MODULES, PIPELINE, PURPOSE
+from imageai_envs.file_reading import read_text
 from imageai_envs.finding import Finding
 from imageai_envs.venv_files import read_cfg
 
@@ -224,7 +225,7 @@ def _provided_otherwise(subject: Subject, module: str) -> bool:
     """Tell whether another distribution declares the module (``top_level.txt``): vendors rename TensorFlow."""
     for item in subject.winners.values():
         try:
-            text = (item.path / "top_level.txt").read_text(encoding="utf-8", errors="replace")
+            text = read_text(item.path / "top_level.txt", errors="replace")
         except OSError:
             continue
         if module in text.split():

@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from imageai_envs.file_reading import RECORDS, open_file, read_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -61,7 +63,7 @@ class Libraries:
     @cached_property
     def _cached(self) -> Mapping[str, str]:
         try:
-            data = self.cache.read_bytes()
+            data = read_bytes(self.cache, limit=RECORDS)
         except OSError:
             return {}
         return _entries(data)
@@ -99,7 +101,7 @@ def missing(start: Iterable[Path], bundled: Iterable[Path], libraries: Libraries
 def needed(file: Path) -> tuple[str, ...]:
     """Return the names of the libraries that an ELF file needs directly; none for any other file."""
     try:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             return _needed(stream)
     except (OSError, ValueError, struct.error):
         return ()

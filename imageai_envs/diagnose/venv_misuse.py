@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import MODULES, PURPOSE
 from imageai_envs.diagnose.on_path import inspect_path
+from imageai_envs.file_reading import read_text
 from imageai_envs.finding import Finding
 from imageai_envs.paths import environment_python, scripts_directory
 from imageai_envs.venv_files import python_elsewhere, read_cfg, scripts_in
@@ -155,7 +156,7 @@ def _another_environment(python: Path, root: Path) -> bool:
 def _activated(root: Path) -> str:
     """Return the directory that the activate script of sh names when it is not ``root``; empty when it is."""
     try:
-        text = (scripts_directory(root) / "activate").read_text(encoding="utf-8", errors="replace")
+        text = read_text(scripts_directory(root) / "activate", errors="replace")
     except OSError:
         return ""
     for match in _ASSIGNED.finditer(text):

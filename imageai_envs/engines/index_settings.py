@@ -11,6 +11,8 @@ import configparser
 import os
 from pathlib import Path
 
+from imageai_envs.file_reading import read_text
+
 # pip's option, the variable that says the same to uv, and what separates several values for uv.
 # https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/topics/configuration/
 _PIP_TO_UV = (
@@ -41,8 +43,8 @@ def pip_setting(option: str) -> str:
     for path in _pip_files():  # later files override earlier ones
         parser = _PipFile(strict=False)
         try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError, OSError):
+            parser.read_string(read_text(path), str(path))
+        except (configparser.Error, OSError):
             continue  # pip itself will complain about it, in words people know
         for section in ("global", "install"):
             value = parser.get(section, option, fallback=value)

@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import read_text
 from imageai_envs.paths import runs as runs
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _conda() -> Iterator[Path]:
             yield root
         yield from _children(root / "envs")
     try:
-        listed = (Path.home() / ".conda" / "environments.txt").read_text(encoding="utf-8", errors="replace")
+        listed = read_text(Path.home() / ".conda" / "environments.txt", errors="replace")
     except OSError:
         return
     yield from (Path(line.strip()) for line in listed.splitlines() if line.strip())

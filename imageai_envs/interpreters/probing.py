@@ -20,6 +20,7 @@ from typing import Any
 
 from imageai_envs import process
 from imageai_envs.errors import InstallError
+from imageai_envs.file_reading import RECORDS, read_text
 from imageai_envs.interpreters import places
 
 TIMEOUT = 10.0
@@ -139,7 +140,7 @@ class Memory:
         self._changed = False
         self._entries: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(read_text(path, limit=RECORDS))
             if isinstance(data, dict) and data.get("schema") == _SCHEMA and isinstance(data.get("entries"), dict):
                 self._entries = {key: value for key, value in data["entries"].items() if isinstance(value, dict)}
 
@@ -233,7 +234,7 @@ def _pyvenv(executable: Path) -> dict[str, str]:
     """Return the keys of the environment's configuration; empty when ``executable`` is in no environment."""
     for directory in (executable.parent, executable.parent.parent):
         with contextlib.suppress(OSError):
-            text = (directory / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+            text = read_text(directory / "pyvenv.cfg", errors="replace")
             pairs = (line.partition("=") for line in text.splitlines())
             return {key.strip().lower(): value.strip() for key, equals, value in pairs if equals}
     return {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from imageai_envs.catalog import REASONS, Catalog, Entry, Selection, load_catalog, select
+from imageai_envs.catalog import REASONS, Catalog, Entry, Selection, load_catalog, nearest_of_minor, select
 from imageai_envs.errors import RequestError
 from imageai_envs.framework import TENSORFLOW, TORCH
 from imageai_envs.paths import shipped_templates
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from imageai_envs.rescue.source import Line, Source
     from imageai_envs.template import Template
 
-_NEARNESS = ("project", "user", "shipped")
 # Sources of what is said about tensorflow-gpu: its page on the index, https://pypi.org/project/tensorflow-gpu/.
 _GONE = (
     "tensorflow-gpu ended with 2.11; from 2.12 on the name only holds a file that fails on purpose ('The "
@@ -106,6 +105,9 @@ def choose_template(source: Source, how: How, home: Home) -> Choice:
     else:
         selection, found = _nearest(decisive, framework, wanted, how, variant, home)
         problems += found
+        if not how.template:
+            template = selection.template
+            load_catalog(home).refuse_broken(selection.entry, template.name, framework, template.minor)
     problems += mismatched_pair(asked, selection)
     problems += imageai_problems(asked, selection, complete=source.complete)
     python, problem = _python(source, selection.choosing)
@@ -262,11 +264,10 @@ def _instead(
 
 def _entries(catalog: Catalog, variant: str, framework: Framework) -> list[Entry]:
     """Return the entries with the variant, of each minor of the framework the nearest: as :func:`select` chooses."""
-    found: dict[str, Entry] = {}
-    for entry in sorted(catalog.entries, key=lambda one: _NEARNESS.index(one.origin)):
-        if variant in entry.template.variants and entry.template.framework is framework:
-            found.setdefault(entry.template.minor, entry)
-    return sorted(found.values(), key=lambda one: Version(one.template.minor))
+    of_framework = [entry for entry in catalog.entries if entry.template.framework is framework]
+    having = [entry for entry in of_framework if variant in entry.template.variants]
+    minors = dict.fromkeys(entry.template.minor for entry in having)  # in the catalogue's order, that of versions
+    return [nearest_of_minor([one for one in having if one.template.minor == minor])[0] for minor in minors]
 
 
 def _patches(selections: Iterable[Selection]) -> str:

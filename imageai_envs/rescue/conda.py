@@ -14,6 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from imageai_envs.errors import RequestError
+from imageai_envs.request import LONGEST
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -56,15 +57,21 @@ def read_conda_file(text: str, label: str, read_line: ReadLine) -> Source:
         if isinstance(entry, dict):
             nested = entry.get("pip")
             for index, line in enumerate(nested if isinstance(nested, list) else [], 1):
-                lines.append(read_line(str(line), f"{where}, pip {index}"))
+                lines.append(read_line(_word(line), f"{where}, pip {index}"))
             continue
-        line, wanted = read_spec(str(entry), where)
-        exported += str(entry).count("=") == 2 and "==" not in str(entry)
+        word = _word(entry)
+        line, wanted = read_spec(word, where)
+        exported += word.count("=") == 2 and "==" not in word
         if wanted is not None:
             python, place = wanted, where
         else:
             lines.append(line)
     return Source(label, "conda", tuple(lines), complete=exported > 5, python=python, python_place=place)
+
+
+def _word(entry: object) -> str:
+    """Return a scalar's text. A list is none: ten anchors that name each other make gigabytes of text."""
+    return str(entry) if isinstance(entry, str | int | float) else "(not a word)"
 
 
 def read_conda_export(text: str, label: str) -> Source:
@@ -86,6 +93,8 @@ def read_conda_export(text: str, label: str) -> Source:
 def read_spec(entry: str, place: str) -> tuple[Line, str | None]:
     """Return the line of a match specification, and the Python's specifier if it is that of ``python``."""
     text = shown(entry)
+    if len(entry) > LONGEST:
+        return Line(place, text, why_not=f"it has more than {LONGEST} characters"), None
     match = _SPEC.fullmatch(entry.split("#")[0].split("[")[0].strip())
     if not match:
         return Line(place, text, why_not="not understood"), None

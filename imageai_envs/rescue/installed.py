@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from imageai_envs.distributions import Distribution, distributions_in
 from imageai_envs.errors import RequestError
+from imageai_envs.file_reading import read_text
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _origin(item: Distribution) -> str:
     if item.installer == "conda":  # it records its own build directory
         return ""
     try:
-        data = json.loads((item.path / "direct_url.json").read_text(encoding="utf-8"))
+        data = json.loads(read_text(item.path / "direct_url.json"))
         address = str(data["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
@@ -112,7 +113,7 @@ def _required(item: Distribution) -> set[str]:
 def _python_of(root: Path, site: Path) -> str:
     """Return the environment's Python: what ``pyvenv.cfg`` says (PEP 405), else its directory's name."""
     try:
-        text = (root / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+        text = read_text(root / "pyvenv.cfg", errors="replace")
     except OSError:
         text = ""
     said = re.search(r"^version(?:_info)?\s*=\s*(\d+\.\d+)", text, re.MULTILINE)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -25,7 +25,8 @@ from packaging.utils import (
 )
 
 from imageai_envs.errors import RequestError
-from imageai_envs.request import MAX_NESTING
+from imageai_envs.file_reading import read_bytes
+from imageai_envs.request import LONGEST, MAX_BYTES, MAX_NESTING
 from imageai_envs.rescue.conda import read_conda_export, read_conda_file
 from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS, TORCH_ONLY
 from imageai_envs.rescue.source import Line, Source, shown
@@ -38,9 +39,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-MAX_BYTES = 2_000_000
-"""The longest real files that were met have 30 kB; with hashes, 500 kB."""
 
 _CODE = "bad-source"
 _BOMS = (
@@ -86,15 +84,12 @@ def read_text(path: Path) -> str:
         RequestError: missing, unreadable, too large, empty, or not text.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            refuse(
-                f"{path} has {size / 1e6:.0f} MB; no list of requirements is that long.",
-                "Give the requirements.txt, environment.yml or the environment's directory.",
-            )
-        data = path.read_bytes()
+        data = read_bytes(path, limit=MAX_BYTES, pipe=True)
     except OSError as error:
-        refuse(f"Cannot read {path}: {error.strerror or error}.")
+        refuse(
+            f"Cannot read {path}: {error.strerror or error}.",
+            "Give the requirements.txt, environment.yml or the environment's directory.",
+        )
     encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -114,7 +109,7 @@ def _read_requirements(text: str, path: Path) -> Source:
         pinned = [(number, "==".join(row.split()[:2])) for number, row in rows if len(row.split()) > 1]
         lines = tuple(read_line(pin, f"line {number}") for number, pin in pinned)
         return Source(str(path), "freeze", lines, complete=True)
-    lines = tuple(_lines_of(text, path, (), constraint=False))
+    lines = tuple(_lines_of(text, path, (), set(), constraint=False))
     names = {line.name for line in lines if line.pin or (line.requirement and line.requirement.url)}
     asked = [line for line in lines if line.requirement and not line.constraint]
     pinned_share = len([line for line in asked if line.pin or line.why_not]) / max(len(asked), 1)
@@ -124,18 +119,22 @@ def _read_requirements(text: str, path: Path) -> Source:
     return Source(str(path), "freeze" if complete else "requirements", lines, complete=complete)
 
 
-def _lines_of(text: str, path: Path, above: tuple[Path, ...], *, constraint: bool) -> Iterator[Line]:
+def _lines_of(
+    text: str, path: Path, above: tuple[Path, ...], done: set[tuple[Path, bool]], *, constraint: bool
+) -> Iterator[Line]:
     for number, written in logical_lines(text):
         place = f"line {number}" if not above else f"{path.name}, line {number}"
         include = re.fullmatch(r"(?P<option>-r|-c|--requirement|--constraint)(?:\s+|=|(?=\S))(?P<file>.+)", written)
         if include:
             bounds = constraint or include["option"] in ("-c", "--constraint")
-            yield from _included(include["file"].strip("\"'"), path, (*above, path), place, constraint=bounds)
+            yield from _included(include["file"].strip("\"'"), path, (*above, path), done, place, constraint=bounds)
         else:
             yield replace(read_line(written, place), constraint=constraint)
 
 
-def _included(name: str, path: Path, above: tuple[Path, ...], place: str, *, constraint: bool) -> Iterator[Line]:
+def _included(
+    name: str, path: Path, above: tuple[Path, ...], done: set[tuple[Path, bool]], place: str, *, constraint: bool
+) -> Iterator[Line]:
     if "://" in name:
         yield Line(place, shown(name), why_not="nothing is fetched from there; download the file and name it instead")
         return
@@ -147,7 +146,10 @@ def _included(name: str, path: Path, above: tuple[Path, ...], place: str, *, con
             f"{path}, {place}: there is no file {shown(str(file))}.",
             "Put it there, or remove the line.",
         )
-    yield from _lines_of(read_text(file), file, above, constraint=constraint)
+    if (file.resolve(), constraint) in done:
+        return  # its lines are there already; ten files that name each other would be read a billion times
+    yield from _lines_of(read_text(file), file, above, done, constraint=constraint)
+    done.add((file.resolve(), constraint))
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -170,6 +172,8 @@ def read_line(written: str, place: str) -> Line:
     """Return what one line asks for."""
     # Hashes are made anew; per-requirement options (--config-settings) change how something is built.
     text = re.sub(r"\s+--(?:hash|config-settings?|global-option|install-option)[= ]\S+", "", written).strip()
+    if len(text) > LONGEST:
+        return Line(place, shown(text), why_not=f"it has more than {LONGEST} characters")
     if text.startswith("-"):
         return _read_option(text, place)
     if re.match(r"[a-z+]+://|\.{0,2}/|[A-Za-z]:[\\/]|git@|~", text) or text.endswith((".whl", ".tar.gz", ".zip")):
@@ -256,7 +260,7 @@ def _of_filename(name: str) -> tuple[str, str]:
 def _read_pyproject(text: str, path: Path) -> Source:
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number with thousands of digits, too
         refuse(f"{path} is not valid TOML: {error}.")
     project = data.get("project")
     dependencies = project.get("dependencies") if isinstance(project, dict) else None
@@ -269,7 +273,7 @@ def _read_pyproject(text: str, path: Path) -> Source:
     python = str(project.get("requires-python") or "")
     try:
         SpecifierSet(python)
-    except InvalidSpecifier:
+    except ValueError:
         python = ""
     optional = project.get("optional-dependencies")
     notes = ("optional dependencies were not read",) if optional else ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from imageai_envs.catalog import load_catalog, select
 from imageai_envs.errors import RequestError, TemplateError
-from imageai_envs.paths import Home
+from imageai_envs.paths import Home, shipped_templates
 from imageai_envs.request import Request
 from tests.conftest import tiny_template
 
@@ -79,9 +80,9 @@ def test_broken_files_hide_nothing(home: Home) -> None:
     put(home.templates, "unsupported", "reasons, not a template")
     catalog = load_catalog(home)
     assert len(catalog.entries) == 14
-    assert [error.message.count("bad.toml") + error.message.count("torn.toml") > 0 for error in catalog.broken] == [
-        True,
-        True,
+    assert [(one.error.path, one.origin) for one in catalog.broken] == [
+        (project() / "bad.toml", "project"),
+        (home.templates / "torn.toml", "user"),
     ]
 
 
@@ -235,3 +236,169 @@ def test_another_imageai(home: Home, words: dict[str, str], name: str, version: 
 
 def test_equal_versions_are_equal(home: Home) -> None:
     assert select(Request(tensorflow="2.10.0.0", imageai="2.1.6.0"), home).version == "2.10.0"
+
+
+# Broken files that are nearer ------------------------------------------------------------------------------------
+
+NOT_TOML = "schema = "
+MISSPELT = tiny_template("tf2.10").replace("summary", "sumary")
+
+
+@pytest.mark.parametrize("where", ["project", "user"])
+@pytest.mark.parametrize("text", [NOT_TOML, MISSPELT, ""])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"template": "tf2.10"},
+        {"tensorflow": "2.10"},
+        {"tensorflow": "2.10.0"},
+        {"imageai": "2.1.6"},
+        {"variant": "gpu"},
+    ],
+    ids=str,
+)
+def test_a_broken_file_of_the_chosen_name_is_not_passed_over(
+    home: Home, where: str, text: str, words: dict[str, str]
+) -> None:
+    path = put(project() if where == "project" else home.templates, "tf2.10", text)
+    with pytest.raises(TemplateError) as caught:
+        select(Request(**words), home)  # type: ignore[arg-type]
+    assert caught.value.path == path
+    assert str(path) in caught.value.message
+    assert "mend it, or move it away" in caught.value.message
+    assert caught.value.hint == f"imageai-env templates validate {path}"
+
+
+def test_what_the_file_says_counts_as_its_name_does(home: Home) -> None:
+    path = put(project(), "other", MISSPELT)
+    for words in ({}, {"template": "tf2.10"}, {"tensorflow": "2.10"}):
+        with pytest.raises(TemplateError) as caught:
+            select(Request(**words), home)  # type: ignore[arg-type]
+        assert caught.value.path == path
+
+
+def test_a_broken_file_of_that_minor_might_have_been_nearer(home: Home) -> None:
+    path = put(project(), "lab", tiny_template("lab").replace("summary", "sumary"))
+    with pytest.raises(TemplateError) as caught:
+        select(Request(tensorflow="2.10"), home)
+    assert caught.value.path == path
+    # It could not have answered these: they take a template by its name.
+    for words in ({}, {"template": "tf2.10"}, {"imageai": "2.1.6"}, {"tensorflow": "2.9"}, {"torch": "1.12"}):
+        select(Request(**words), home)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stem", ["tf2.9", "f2.10", "tf2.1", "atf2.10", "tf2.10-headless", "unsupported", "defaults"])
+def test_an_unrelated_broken_file_changes_nothing(home: Home, stem: str) -> None:
+    put(project(), stem, NOT_TOML)
+    for words in ({}, {"template": "tf2.10"}, {"tensorflow": "2.10"}, {"imageai": "2.1.6"}):
+        assert select(Request(**words), home).entry.origin == "shipped"  # type: ignore[arg-type]
+
+
+def test_a_broken_file_further_away_changes_nothing(home: Home) -> None:
+    put(project(), "tf2.10")
+    put(home.templates, "tf2.10", NOT_TOML)
+    for words in ({}, {"template": "tf2.10"}, {"tensorflow": "2.10"}):
+        assert select(Request(**words), home).entry.origin == "project"  # type: ignore[arg-type]
+
+
+def test_a_name_is_not_found_in_another(home: Home) -> None:
+    put(project(), "tf2.9", NOT_TOML)
+    error = refused(home, template="f2.9")
+    assert (error.code, "tf2.9.toml" in error.message) == ("no-such-template", False)
+
+
+def test_only_a_broken_file_would_answer(home: Home) -> None:
+    path = put(project(), "new", tiny_template("new").replace('minor = "2.10"', 'minor = "2.17"'))
+    with pytest.raises(TemplateError) as caught:
+        select(Request(tensorflow="2.17"), home)
+    assert caught.value.path == path
+    unreadable = put(project(), "tf2.18", "")
+    unreadable.unlink()
+    unreadable.symlink_to("/dev/zero")
+    with pytest.raises(TemplateError, match="it is a device") as caught:
+        select(Request(tensorflow="2.18"), home)
+    assert caught.value.path == unreadable
+
+
+# One of several ---------------------------------------------------------------------------------------------------
+
+HEADLESS = [{}, {"tensorflow": "2.10"}, {"imageai": "2.1.6"}, {"imageai": "2"}, {"variant": "gpu"}]
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path / "shipped"
+    shutil.copytree(shipped_templates(), directory)
+    monkeypatch.setattr("imageai_envs.catalog.shipped_templates", lambda: directory)
+    return directory
+
+
+@pytest.mark.parametrize("words", HEADLESS, ids=str)
+@pytest.mark.parametrize("name", ["tf2.10-headless", "a", "zzz"])
+def test_another_shipped_template_of_a_minor_changes_nothing(
+    home: Home, shipped: Path, name: str, words: dict[str, str]
+) -> None:
+    put(shipped, name)
+    assert select(Request(**words), home).template.name == "tf2.10"  # type: ignore[arg-type]
+    assert select(Request(template=name), home).template.name == name
+
+
+@pytest.mark.parametrize("words", [words for words in HEADLESS if "tensorflow" not in words], ids=str)
+def test_another_template_of_mine_changes_nothing_for_who_names_no_tensorflow(
+    home: Home, words: dict[str, str]
+) -> None:
+    put(project(), "tf2.10-headless")
+    put(home.templates, "tf2.15-mine", tiny_template("tf2.15-mine").replace("2.10", "2.15"))
+    entry = select(Request(**words), home).entry  # type: ignore[arg-type]
+    assert (entry.template.name, entry.origin) == ("tf2.10", "shipped")
+
+
+def test_the_default_of_my_own_is_the_nearest_of_that_name(home: Home) -> None:
+    put(home.templates, "tf2.10")
+    for words in HEADLESS:
+        assert select(Request(**words), home).entry.origin == "user"  # type: ignore[arg-type]
+    put(project(), "tf2.10", without_gpu(tiny_template("tf2.10")))
+    assert select(Request(), home).entry.origin == "project"
+    with pytest.raises(RequestError, match="has no gpu variant"):
+        select(Request(variant="gpu"), home)
+
+
+def test_of_several_of_mine_the_plain_name_answers_for_a_minor(home: Home) -> None:
+    put(project(), "lab")
+    put(project(), "tf2.10")
+    put(home.templates, "theirs")
+    assert select(Request(tensorflow="2.10"), home).template.name == "tf2.10"
+
+
+def test_of_several_of_mine_without_a_plain_name_none_is_guessed(home: Home) -> None:
+    put(project(), "lab")
+    put(project(), "lab-headless")
+    error = refused(home, tensorflow="2.10")
+    assert (error.code, error.hint) == ("several-templates", "--template lab")
+    assert "lab, lab-headless" in error.message
+
+
+def test_the_default_is_gone(home: Home, shipped: Path) -> None:
+    (shipped / "tf2.10.toml").unlink()
+    assert refused(home).code == "no-template"
+    put(shipped, "tf2.10", NOT_TOML)
+    with pytest.raises(TemplateError, match=r"tf2\.10\.toml"):
+        select(Request(), home)
+
+
+def test_another_default_is_a_word_in_the_data(home: Home, shipped: Path) -> None:
+    text = (shipped / "defaults.toml").read_text(encoding="utf-8")
+    (shipped / "defaults.toml").write_text(text.replace("tf2.10", "tf2.12"), encoding="utf-8")
+    assert select(Request(), home).template.name == "tf2.12"
+    assert select(Request(imageai="2.1.6"), home).template.name == "tf2.12"
+
+
+@pytest.mark.parametrize("option", ["tensorflow", "imageai", "torch"])
+def test_versions_without_measure(home: Home, option: str) -> None:
+    assert refused(home, **{option: "1" * 5000}).code == "bad-version"
+
+
+def test_homes_of_nobody(home: Home) -> None:
+    with pytest.raises(TemplateError, match="No such file"):
+        select(Request(template="~nobody-at-all/x.toml"), home)

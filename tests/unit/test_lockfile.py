@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from imageai_envs.errors import LockFileError
 from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.lockfile import (
+    MAX_BYTES,
     Change,
     Header,
     Lock,
@@ -25,10 +28,8 @@ from imageai_envs.lockfile import (
     read_lock,
     render_pins,
 )
+from imageai_envs.paths import shipped_templates
 from imageai_envs.target import Target
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 
@@ -45,6 +46,7 @@ HEADER = Header(
     dropped=("jax",),
     inputs="sha256:" + "d" * 64,
 )
+REMARK = " (its own requirements are replaced by the template's)"
 LOCK = Lock(HEADER, (Pin("numpy", "1.23.5", (A, B), ("h5py", "scipy")), Pin("pillow", "12.3.0", (C,))))
 
 TEXT = f"""\
@@ -54,7 +56,8 @@ TEXT = f"""\
 #
 # template: tf2.10
 # tensorflow: 2.10.1
-# imageai: 2.1.6 (its own requirements are replaced by the template's)
+# imageai: 2.1.6
+# imageai-requirements: replaced
 # variant: cpu
 # target: cp310-linux-x86_64
 # engine: uv 0.13.9
@@ -187,15 +190,20 @@ def test_the_digest_follows_every_part() -> None:
         ("# engine: uv 0.13.9\n", "# engine: uv 0.13.9\n# engine: pip\n", "'engine' line is repeated"),
         ("# variant: cpu", "# variant: tpu", "'tpu'"),
         ("cp310-linux-x86_64", "py3-any", "'py3-any' is not a target"),
-        ("pillow==12.3.0", "pillow>=12", "Line 21 is not a pinned requirement"),
-        ("pillow==12.3.0", "pillow==twelve", "Line 21: 'twelve' is not a version"),
-        ("pillow==12.3.0", "--index-url https://example.org\npillow==12.3.0", "Line 21 is not a pinned requirement"),
-        ("pillow==12.3.0", "-e .\npillow==12.3.0", "Line 21 is not a pinned requirement"),
+        ("pillow==12.3.0", "pillow>=12", "Line 22 is not a pinned requirement"),
+        ("pillow==12.3.0", "pillow==twelve", "Line 22: 'twelve' is not a version"),
+        ("pillow==12.3.0", "--index-url https://example.org\npillow==12.3.0", "Line 22 is not a pinned requirement"),
+        ("pillow==12.3.0", "-e .\npillow==12.3.0", "Line 22 is not a pinned requirement"),
         ("pillow==12.3.0", "numpy==12.3.0", "pinned twice"),
         (f"pillow==12.3.0 \\\n    --hash={C}", "pillow==12.3.0", "pillow==12.3.0 has no sha256 hash"),
         (f"--hash={C}", "--hash=sha256:1234", "pillow==12.3.0 has no sha256 hash"),
         (f"--hash={C}", f"--hash={C}0", "pillow==12.3.0 has no sha256 hash"),
         (f"--hash={C}", "--hash=md5:" + "c" * 32, "pillow==12.3.0 has no sha256 hash"),
+        (f"--hash={C}", f"--hash={C} --index-url=https://example.org", "Line 23 is not a pinned requirement"),
+        ("pillow==12.3.0", "pillow==12.3.0 --config-settings=x=y", "Line 22 is not a pinned requirement"),
+        ("pillow==12.3.0", "pillow==" + "1" * 5000, "Line 22: '1111"),
+        ("pillow==12.3.0", "imageai==3.0.3", "says ImageAI 2.1.6, and imageai==3.0.3 is pinned"),
+        ("pillow==12.3.0", "tensorflow-cpu==2.4.0", "says TensorFlow 2.10.1, and tensorflow-cpu==2.4.0 is pinned"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -206,6 +214,117 @@ def test_damage_is_named(tmp_path: Path, old: str, new: str, words: str) -> None
         read_lock(path)
     assert caught.value.message.startswith(str(path))
     assert caught.value.exit_code == 3
+
+
+# What others write into a header becomes arguments, names of files and words on a terminal.
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("template: tf2.10", "template: ../../../etc/passwd", 5),
+        ("template: tf2.10", "template: ./x.toml", 5),
+        ("template: tf2.10", "template: x.toml", 5),
+        ("template: tf2.10", "template: tf2.10\x1b]0;x\x07", 5),
+        ("template: tf2.10", "template: tf\u202e2.10", 5),
+        ("template: tf2.10", "template: " + "x" * 70, 5),
+        ("template: tf2.10", "template: --help", 5),
+        ("tensorflow: 2.10.1", "tensorflow: 2.10.1; import os", 6),
+        ("tensorflow: 2.10.1", "tensorflow: --upgrade", 6),
+        ("tensorflow: 2.10.1", "tensorflow: " + "1" * 5000, 6),
+        ("imageai: 2.1.6", "imageai: newest", 7),
+        ("imageai: 2.1.6", "imageai: 2.1.6 (", 7),
+        ("imageai: 2.1.6", "imageai: 2.1.6 (its own requirements are kept)", 7),
+        ("imageai: 2.1.6", "imageai: 2.1.6 (its own requirements are replaced by the template's) ", None),
+        ("imageai-requirements: replaced", "imageai-requirements: kept", 8),
+        ("imageai-requirements: replaced", "imageai-requirements: ", 8),
+        ("variant: cpu", "variant: gpu; rm", 9),
+        ("target: cp310-linux-x86_64", "target: cp310-linux-../..", 10),
+        ("engine: uv 0.13.9", "engine: uv \x1b[2J", 11),
+        ("engine: uv 0.13.9", "engine: $(id)", 11),
+        ("requires: six", "requires: --index-url http://evil.invalid", 13),
+        ("requires: six", "requires: six @ https://evil.invalid/six.whl", 13),
+        ("requires: six", "requires: -r /etc/passwd", 13),
+        ("requires: six", "requires: ", 13),
+        ("requires: six", "requires: six; os_name == '\x1b[31m'", 13),
+        ("requires: six", "requires: six==" + "1" * 5000, 13),
+        ("built-from-source: keras-resnet", "built-from-source: :all:", 14),
+        ("built-from-source: keras-resnet", "built-from-source: --index-url=http://evil.invalid", 14),
+        ("built-from-source: keras-resnet", "built-from-source: keras-resnet,numpy", 14),
+        ("built-from-source: keras-resnet", "built-from-source: Keras_ResNet", 14),
+        ("dropped: jax", "dropped: :all:", 15),
+        ("dropped: jax", "dropped: ../jax", 15),
+        ("inputs: sha256:dddd", "inputs: sha256:", 16),
+        ("inputs: sha256:", "inputs: md5:", 16),
+        ("# inputs: ", "# verified: yes\n# inputs: ", 16),
+        ("# inputs: ", "# verified: 2026-11-24 on Linux\x1b[8m x86_64\n# inputs: ", 16),
+        ("# inputs: ", "# torch: 1.12.1\n# inputs: ", None),
+    ],
+)
+def test_headers_are_data(tmp_path: Path, old: str, new: str, line: int | None) -> None:
+    assert old in TEXT
+    path = tmp_path / "lock.txt"
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(LockFileError) as caught:
+        read_lock(path)
+    where = f"{path}: Line {line}: " if line else f"{path}: "
+    assert caught.value.message.startswith(where)
+    assert (caught.value.path, caught.value.exit_code, "\x1b" in caught.value.message) == (path, 3, False)
+    assert len(caught.value.message) < 600
+
+
+def test_locks_that_say_replaced_in_a_remark_stay_as_they_are() -> None:
+    old = TEXT.replace("2.1.6\n# imageai-requirements: replaced\n", f"2.1.6{REMARK}\n")
+    assert parse_lock(old) == LOCK
+    assert parse_lock(old).render() == old
+    assert parse_lock(TEXT).render() == TEXT
+    kept = TEXT.replace("# imageai-requirements: replaced\n", "")
+    assert not parse_lock(kept).header.replaced
+    assert parse_lock(kept).render() == kept
+    with pytest.raises(LockFileError, match="says twice"):
+        parse_lock(TEXT.replace("imageai: 2.1.6", f"imageai: 2.1.6{REMARK}"))
+
+
+def test_fields_of_later_versions_and_notes_are_passed_over() -> None:
+    assert parse_lock(TEXT.replace("# inputs", "# reviewed-by: me\n# inputs")) == LOCK
+
+
+def test_the_header_ends_where_the_pins_begin() -> None:
+    assert parse_lock(f"{TEXT}# requires: evil\n# template: ../x\n") == LOCK
+
+
+SHIPPED = sorted((shipped_templates() / "locks").glob("*/*.txt"))
+
+
+def test_shipped_locks_are_what_they_were() -> None:
+    assert len(SHIPPED) == 52
+    for path in SHIPPED:
+        lock = read_lock(path)
+        assert lock.render() == path.read_text(encoding="utf-8"), path
+        assert lock.digest == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        assert lock.header.replaced is (lock.header.release.framework is TENSORFLOW)
+
+
+def test_what_is_no_file_is_no_lock(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    for name, words in (("pipe", "nothing came out of this pipe"), ("endless", "it is a device, not a file")):
+        assert not is_lock(tmp_path / name)
+        with pytest.raises(LockFileError, match=words) as caught:
+            read_lock(tmp_path / name)
+        assert caught.value.path == tmp_path / name
+    with (tmp_path / "long").open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)
+    with pytest.raises(LockFileError, match="longer than 8 MB"):
+        read_lock(tmp_path / "long")
+
+
+def test_a_lock_from_a_pipe() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, TEXT.encode())
+    os.close(writing)
+    try:
+        assert read_lock(Path(f"/dev/fd/{reading}")) == LOCK
+    finally:
+        os.close(reading)
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

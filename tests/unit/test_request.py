@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from imageai_envs.errors import RequestError
-from imageai_envs.request import MAX_NESTING, parse_requirement, read_requirements
+from imageai_envs.request import MAX_BYTES, MAX_NESTING, parse_requirement, read_requirements
 
 
 def write(name: str, text: str) -> Path:
@@ -129,3 +130,32 @@ def test_unreadable_files() -> None:
     Path("utf16.txt").write_text("pandas\n", encoding="utf-16")
     with pytest.raises(RequestError, match="not UTF-8"):
         read_requirements(Path("utf16.txt"))
+
+
+def test_files_that_include_each_other_often_are_read_once() -> None:
+    for number in range(MAX_NESTING):
+        write(f"{number}.txt", f"-r {number + 1}.txt\n" * 50)
+    write(f"{MAX_NESTING}.txt", "six\n")
+    assert read_requirements(Path("0.txt")) == ("six",)
+
+
+@pytest.mark.parametrize("text", ["six==" + "1" * 5000, "six; " + "(" * 900 + "os_name == 'x'", "x" * 100_000])
+def test_requirements_without_measure(text: str) -> None:
+    with pytest.raises(RequestError, match="PEP 508") as caught:
+        parse_requirement(text, "--with")
+    assert len(caught.value.message) < 500
+
+
+def test_what_is_no_requirements_file() -> None:
+    os.mkfifo("pipe")
+    Path("endless").symlink_to("/dev/zero")
+    for name, words in (("pipe", "nothing came out of this pipe"), ("endless", "it is a device, not a file")):
+        with pytest.raises(RequestError, match=words) as caught:
+            read_requirements(Path(name))
+        assert caught.value.exit_code == 3
+    Path("long.txt").write_bytes(b"six\n" * (MAX_BYTES // 4 + 1))
+    with pytest.raises(RequestError, match="longer than 2 MB"):
+        read_requirements(Path("long.txt"))
+    write("null.txt", "-r a\0b\n")
+    with pytest.raises(RequestError, match="null"):
+        read_requirements(Path("null.txt"))

@@ -14,9 +14,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from imageai_envs.errors import RequestError
+from imageai_envs.request import MAX_BYTES
 from imageai_envs.rescue.conda import read_conda_file
 from imageai_envs.rescue.installed import read_environment
-from imageai_envs.rescue.reading import MAX_BYTES, read_line, read_source
+from imageai_envs.rescue.reading import read_line, read_source
 from imageai_envs.rescue.releases import nearest
 from tests.support.wheels import Project
 
@@ -199,7 +200,7 @@ def test_pyproject() -> None:
         (b"", "requirements.txt", "is empty"),
         (b" \n\n", "requirements.txt", "is empty"),
         (b"# only a comment\n", "requirements.txt", "has no requirements"),
-        (b"numpy\n" * (MAX_BYTES // 6 + 1), "requirements.txt", "no list of requirements is that long"),
+        (b"numpy\n" * (MAX_BYTES // 6 + 1), "requirements.txt", "it is longer than 2 MB, which is all that is read"),
         (b"-r requirements.txt\n", "requirements.txt", "includes itself"),
         (b"-r gone.txt\n", "requirements.txt", "no file gone.txt"),
         (b"dependencies: [a: b: c", "environment.yml", "not valid YAML"),
@@ -285,3 +286,33 @@ def test_the_nearest_release(wanted: str, found: str) -> None:
 
 def test_of_nothing_nothing_is_near() -> None:
     assert nearest("1.0", []) == ""
+
+
+def test_files_that_include_each_other_often_are_read_once() -> None:
+    for number in range(9):
+        Path(f"{number}.txt").write_text(f"-r {number + 1}.txt\n" * 50, encoding="utf-8")
+    Path("9.txt").write_text("numpy\n", encoding="utf-8")
+    assert [line.text for line in read_source(Path("0.txt")).lines] == ["numpy"]
+
+
+def test_anchors_that_name_each_other() -> None:
+    anchors = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
+    Path("environment.yml").write_text(f"a0: &a0 [x]\n{anchors}dependencies: [*a29, numpy]\n", encoding="utf-8")
+    odd, numpy = read_source(Path("environment.yml")).lines
+    assert (odd.why_not, numpy.name) == ("not understood", "numpy")
+
+
+@pytest.mark.parametrize("version", ["1" * 5000, "1." * 5000 + "1"])
+@pytest.mark.parametrize("name", ["requirements.txt", "environment.yml", "pyproject.toml"])
+def test_versions_that_are_no_numbers_any_more(name: str, version: str) -> None:
+    text = {
+        "requirements.txt": f"tensorflow=={version}\nnumpy\n",
+        "environment.yml": f"dependencies:\n  - tensorflow=={version}\n  - numpy\n",
+        "pyproject.toml": f'[project]\ndependencies = ["tensorflow=={version}", "numpy"]\n',
+    }[name]
+    Path(name).write_text(text, encoding="utf-8")
+    odd, numpy = read_source(Path(name)).lines
+    assert ("characters" in odd.why_not, numpy.name) == (True, "numpy")
+    Path("pyproject.toml").write_text(f"[project]\nversion = {'1' * 5000}\n", encoding="utf-8")
+    with pytest.raises(RequestError, match="not valid TOML"):
+        read_source(Path("pyproject.toml"))

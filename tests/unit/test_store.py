@@ -273,7 +273,7 @@ def test_the_lock_of_an_environment(store: Store) -> None:
         True,
         (),
         (),
-        "sha256:0",
+        "sha256:" + "0" * 64,
     )
     lock = Lock(header, (Pin("six", "1.17.0", ("sha256:" + "0" * 64,)),))
     write_lock(root, lock)

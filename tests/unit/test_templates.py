@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,11 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.cuda_needs import needs_of
+from imageai_envs.default_templates import DEFAULTS, load_defaults
 from imageai_envs.errors import RequestError, TemplateError
 from imageai_envs.framework import TENSORFLOW
 from imageai_envs.paths import shipped_templates
+from imageai_envs.printable import is_visible
 from imageai_envs.target import Target
 from imageai_envs.template_file import load_template
 from imageai_envs.unsupported import Reasons, Unsupported, explain, load_unsupported
@@ -50,7 +53,30 @@ def named(lines: tuple[str, ...], distribution: str) -> list[str]:
 def test_every_file_in_the_directory_is_known() -> None:
     found = {path.name for path in shipped_templates().glob("*.toml")}
 
-    assert found == {f"tf{minor}.toml" for minor in MINORS} | {f"{name}.toml" for name in OTHERS} | {LIST}
+    own = {f"tf{minor}.toml" for minor in MINORS} | {f"{name}.toml" for name in OTHERS}
+    assert found == own | {LIST, DEFAULTS}
+
+
+def test_defaults_are_shipped_templates_of_their_framework() -> None:
+    defaults = load_defaults(shipped_templates() / DEFAULTS)
+    assert {one.name: name for one, name in defaults.items()} == {"tensorflow": "tf2.10", "torch": "imageai3"}
+    for framework, name in defaults.items():
+        assert load_template(shipped_templates() / f"{name}.toml").framework is framework
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('schema = 2\ntensorflow = "a"\ntorch = "b"', "reads schema 1"),
+        ('schema = 1\ntensorflow = "a"', "torch: missing"),
+        ('schema = 1\ntensorflow = "a"\ntorch = "b"\njax = "c"', "jax (line 4): unknown key"),
+    ],
+)
+def test_a_wrong_list_of_defaults(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / DEFAULTS).write_text(text, encoding="utf-8")
+    with pytest.raises(TemplateError) as caught:
+        load_defaults(tmp_path / DEFAULTS)
+    assert words in caught.value.message
 
 
 @each_template
@@ -403,6 +429,73 @@ def test_a_template_of_pytorch(tmp_path: Path) -> None:
     assert template.requirements("cpu", "2.10.0", Target.parse(LINUX)) == ("torch==2.10.0", "numpy")
     assert template.constraints("2.10.0", Target.parse(LINUX)) == ("matplotlib<3.6",)
     assert template.constraints("2.10.1", Target.parse(LINUX)) == ()
+
+
+# A template in a clone is a stranger's.
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('name = "mine"', 'name = "../../x"', "name (line 2): '../../x' is none"),
+        ('name = "mine"', 'name = "a/b"', "name (line 2)"),
+        ('name = "mine"', 'name = "x.toml"', "name (line 2)"),
+        ('name = "mine"', 'name = "--help"', "name (line 2)"),
+        ('name = "mine"', f'name = "{"x" * 65}"', "name (line 2)"),
+        ('name = "mine"', 'name = "mine\\u001b[2J"', "name (line 2): must not have control characters"),
+        ('summary = "words"', 'summary = "\\u001b]0;x\\u0007"', "summary (line 3): must not have control characters"),
+        ('summary = "words"', 'summary = "\\u202ewords"', "summary (line 3): must not have control characters"),
+        ('summary = "words"', 'summary = "two\\nlines"', "summary (line 3): must be one line"),
+        ('summary = "words"', f'summary = "{"x" * 3000}"', "more than 2000 characters"),
+        ('reason = "breaks"', 'reason = "\\u009b2J"', "caps[0].reason: must not have control characters"),
+        ('minor = "2.10"', 'minor = "2"', "'2' is not valid: not a minor"),
+        ('minor = "2.10"', 'minor = "../2.10"', "not a minor"),
+        ('minor = "2.10"', f'minor = "{"1" * 5000}.0"', "minor"),
+        ('"2.10.0", "2.10.1"', f'"2.10.{"1" * 5000}"', "patches"),
+        ('"2.10.0", "2.10.1"', ", ".join(['"2.10.0"'] * 501), "more than 500 entries"),
+        ('preferred = ["3.10"]', 'preferred = ["3.10.1"]', "not a minor"),
+        ('requires = ">=3.7,<3.11"', f'requires = ">={"1" * 5000}"', "python.requires"),
+        ("disk-mb = 1391", "disk-mb = -1", "must be between 0 and 1000000"),
+        ("disk-mb = 1391", "disk-mb = 99999999", "must be between 0 and 1000000"),
+        ('"numpy"', '"--index-url=http://evil.invalid"', "not a PEP 508 requirement"),
+        ('"numpy"', '"numpy @ https://evil.invalid/x.whl"', "direct references"),
+        ('"numpy"', f'"numpy=={"1" * 1900}"', "no number any more"),
+        ('"numpy"', """ "numpy; os_name == '\\u001b'" """, "must not have control characters"),
+        ('"matplotlib<3.6"', '"matplotlib<3.6 --no-binary :all:"', "not a PEP 508 requirement"),
+        ('"Keras_ResNet"', '":all:"', "':all:' is not valid: not the name of a distribution"),
+        ('"Keras_ResNet"', '"--index-url=http://evil.invalid"', "not the name of a distribution"),
+        (
+            "[[caps]]",
+            '[variants.cpu.cuda-links]\n"../../x" = "a.so"\n[[caps]]',
+            "'../../x' is not valid: not a plain file",
+        ),
+        ("[[caps]]", '[variants.cpu.cuda-links]\n"a.so" = "/etc/passwd"\n[[caps]]', "'/etc/passwd' is not valid"),
+        ("[[caps]]", '[variants.cpu.cuda-links]\n".." = "a.so"\n[[caps]]', "'..' is not valid"),
+        ("schema = 1", 'schema = 1\n"key\\u001b[2J\\n  - x" = 1', "key\\x1b[2J\\n  - x: unknown key"),
+        ("schema = 1", f"schema = {'1' * 5000}", "is not valid TOML"),
+        ("schema = 1", f"schema = {'[' * 5000}", "is not valid TOML"),
+    ],
+)
+def test_hostile_templates(tmp_path: Path, old: str, new: str, words: str) -> None:
+    text = VALID.replace(old, new, 1)
+    assert text != VALID
+    message = complaint(tmp_path, text)
+    assert words in message
+    assert is_visible(message)
+    assert len(message) < 3000
+
+
+def test_a_file_that_is_wrong_all_over(tmp_path: Path) -> None:
+    text = VALID + "".join(f"[[caps]]\nx{n} = 1\n" for n in range(5000)) + "".join(f"y{n} = 1\n" for n in range(5000))
+    assert complaint(tmp_path, text).count("\n") == 100
+
+
+def test_what_is_no_file_is_no_template(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "endless.toml").symlink_to("/dev/zero")
+    (tmp_path / "long.toml").write_text("#" * 1_100_000, encoding="utf-8")
+    for name, words in (("pipe", "nothing came out"), ("endless", "it is a device"), ("long", "longer than 1 MB")):
+        with pytest.raises(TemplateError, match=words) as caught:
+            load_template(tmp_path / f"{name}.toml")
+        assert caught.value.path == tmp_path / f"{name}.toml"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.catalog import REASONS
+from imageai_envs.default_templates import DEFAULTS
 from imageai_envs.template_file import load_template
 from tests.zoo.cage import REPOSITORY, TOOL, Cage, Scene, python
 
@@ -28,7 +29,7 @@ class Health:
 
 def visit(root: Path) -> list[Health]:
     """Create the environment of each template on the Python that it prefers among those here, look at it, remove it."""
-    files = [path for path in (REPOSITORY / "templates").glob("*.toml") if path.name != REASONS]
+    files = [path for path in (REPOSITORY / "templates").glob("*.toml") if path.name not in (REASONS, DEFAULTS)]
     templates = sorted(map(load_template, files), key=lambda one: [int(part) for part in one.minor.split(".")])
     return [_one(root, template) for template in templates]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.result import Result
+from imageai_envs.result import Result, Verbatim
 
 _EPILOG = """\b
 Examples:
@@ -33,4 +33,4 @@ def command(session: Session, /, name: str, shell: str | None) -> Result:
         "shell": shell,
         "script": script,
     }
-    return Result("activate", data, [script])
+    return Result("activate", data, [Verbatim(script)])

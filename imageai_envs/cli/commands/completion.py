@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result
+from imageai_envs.result import Result, Verbatim
 
 _EPILOG = """\b
 Examples:
@@ -30,4 +30,4 @@ def command(session: Session, /, shell: str) -> Result:  # noqa: ARG001
     completion = get_completion_class(shell)
     assert completion is not None  # noqa: S101 - click ships these three
     script = completion(cli, {}, "imageai-env", "_IMAGEAI_ENV_COMPLETE").source()
-    return Result("completion", {"shell": shell, "script": script}, [script])
+    return Result("completion", {"shell": shell, "script": script}, [Verbatim(script)])

@@ -34,4 +34,7 @@ def _lock(session: Session, what: str) -> Lock:
     from imageai_envs.lockfile import read_lock
     from imageai_envs.store import Store
 
-    return read_lock(Path(what)) if Path(what).is_file() else Store(session.home, session.reporter).get(what).lock()
+    path = Path(what)
+    if path.is_file() or path.is_fifo():
+        return read_lock(path)
+    return Store(session.home, session.reporter).get(what).lock()

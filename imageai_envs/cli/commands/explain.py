@@ -73,9 +73,10 @@ def _environment(session: Session, name: str | None) -> tuple[Path | None, Mappi
 
 def _opened(file: Path) -> BinaryIO:
     from imageai_envs.errors import RequestError
+    from imageai_envs.file_reading import open_file
 
     try:
-        return file.open("rb")
+        return open_file(file, pipe=True)
     except OSError as error:
         raise RequestError(f"Cannot read {file}: {error.strerror or error}.", code="unreadable") from error
 

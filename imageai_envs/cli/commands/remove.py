@@ -7,6 +7,7 @@ import sys
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
+from imageai_envs.printable import visible
 from imageai_envs.result import Result
 
 
@@ -30,7 +31,7 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
                     hint=f"imageai-env remove {name} --yes",
                     code="needs-yes",
                 )
-            if not click.confirm(f"Remove {environment.name} ({environment.root})?", err=True):
+            if not click.confirm(visible(f"Remove {environment.name} ({environment.root})?"), err=True):
                 return Result("remove", {"name": environment.name, "removed": False}, ["Nothing was removed."], 1)
         removed = remove(environment, store)
     data: dict[str, object] = {

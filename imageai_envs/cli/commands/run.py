@@ -88,11 +88,11 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     if not watchable or not (explained or can_be_watched(environment.root, arguments)):
         return Result("run", {}, exit_code=run_in(environment.root, arguments))
     from imageai_envs.cli.explanations import short
+    from imageai_envs.cli.render import show_lines
     from imageai_envs.watching import end_like
 
     ended = run_watched(environment.root, arguments, relay=bool(explained))
-    for line in short(_explain(environment, ended), environment.fix_by("repair") if broken else ""):
-        click.echo(line, err=True)
+    show_lines(short(_explain(environment, ended), environment.fix_by("repair") if broken else ""))
     return Result("run", {}, exit_code=end_like(ended))
 
 

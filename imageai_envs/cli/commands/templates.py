@@ -103,11 +103,11 @@ def list_command(session: Session, /) -> Result:
         )
         for entry in catalog.entries
     )
-    for error in catalog.broken:
-        session.reporter.warn(error.message)
+    for one in catalog.broken:
+        session.reporter.warn(one.error.message)
     data: dict[str, object] = {
         "templates": [_data(entry) for entry in catalog.entries],
-        "broken": [error.message for error in catalog.broken],
+        "broken": [one.error.message for one in catalog.broken],
     }
     headings = ("NAME", "FRAMEWORK", "IMAGEAI", "PYTHON", "VARIANTS", "PROVED", "FROM", "SUMMARY")
     return Result("templates list", data, [Table(headings, rows)])
