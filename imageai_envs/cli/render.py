@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imageai_envs.redaction import redact
+from imageai_envs.redaction import redact, redact_data
 from imageai_envs.result import SCHEMA, Result, Table
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def show_result(result: Result, *, as_json: bool) -> None:
         if isinstance(part, Table):
             _print_table(part)
         else:
-            click.echo(part)
+            click.echo(redact(part))
 
 
 def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
@@ -32,8 +32,8 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
     if as_json:
         entry = {
             "code": error.code,
-            "message": redact(error.message),
-            "hint": redact(error.hint or "") or None,
+            "message": error.message,
+            "hint": error.hint or None,
         }
         _print_json(
             {
@@ -42,7 +42,7 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
                 "status": "error",
                 "exit_code": error.exit_code,
                 # A probe's answer has whole tracebacks.
-                "data": json.loads(redact(json.dumps(error.data, default=str))),
+                "data": error.data,
                 "errors": [entry],
             }
         )
@@ -53,13 +53,13 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
 
 
 def _print_json(data: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(redact_data(data), indent=2, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def _print_table(table: Table) -> None:
     """Print aligned columns; the last one is never cut, so that paths can be copied."""
-    rows = [table.headings, *table.rows]
+    rows = [table.headings, *(tuple(map(redact, row)) for row in table.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.headings))]
     for number, row in enumerate(rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

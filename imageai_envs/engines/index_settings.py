@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import configparser
 import os
-from pathlib import Path
+
+from imageai_envs.index_files import pip_files
 
 # pip's option, the variable that says the same to uv, and what separates several values for uv.
 # https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/topics/configuration/
@@ -38,7 +39,7 @@ def pip_setting(option: str) -> str:
     if variable is not None:
         return variable
     value = ""
-    for path in _pip_files():  # later files override earlier ones
+    for path in pip_files():  # later files override earlier ones
         parser = _PipFile(strict=False)
         try:
             parser.read(path, encoding="utf-8")
@@ -47,32 +48,6 @@ def pip_setting(option: str) -> str:
         for section in ("global", "install"):
             value = parser.get(section, option, fallback=value)
     return value
-
-
-def _pip_files() -> list[Path]:
-    """Return pip's configuration files, weakest first."""
-    named = os.environ.get("PIP_CONFIG_FILE")
-    if named == os.devnull:
-        return []
-    home = Path.home()
-    if os.name == "nt":  # unproven
-        candidates = [
-            Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "pip" / "pip.ini",
-            home / "pip" / "pip.ini",
-            Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "pip" / "pip.ini",
-        ]
-    else:
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-        shared = [Path(part) / "pip" / "pip.conf" for part in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
-        mac = [home / "Library" / "Application Support" / "pip" / "pip.conf"]
-        candidates = [
-            *shared,
-            Path("/etc/pip.conf"),
-            home / ".pip" / "pip.conf",
-            config / "pip" / "pip.conf",
-            *mac,
-        ]
-    return [*candidates, Path(named)] if named else candidates
 
 
 def for_uv() -> dict[str, str]:
