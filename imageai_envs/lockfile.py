@@ -228,7 +228,7 @@ def parse_lock(text: str) -> Lock:
     if int(match[1]) != FORMAT:
         raise LockFileError(
             f"The lock has format {match[1]}; this version reads format {FORMAT}.",
-            hint="Install the imageai-envs that made it, or lock again: imageai-env lock",
+            hint="Use the version that made it, or lock again: imageai-env lock",
         )
     fields: dict[str, list[str]] = {}
     for line in text.splitlines():
