@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.cli.streams import say
 from imageai_envs.redaction import redact, redact_data
 from imageai_envs.result import SCHEMA, Result, Table
 
@@ -47,9 +48,9 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {redact(error.message)}", err=True)
+    say(f"{click.style('error:', fg='red', bold=True)} {redact(error.message)}")
     if error.hint:
-        click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {redact(error.hint)}", err=True)
+        say(f"{click.style('hint:', fg='cyan', bold=True)} {redact(error.hint)}")
 
 
 def _print_json(data: dict[str, object]) -> None:

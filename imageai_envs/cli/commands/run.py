@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
+from imageai_envs.cli.streams import say
 from imageai_envs.result import Result
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
 
     ended = run_watched(environment.root, arguments, relay=bool(explained))
     for line in short(_explain(environment, ended), f"imageai-env repair {environment.name}" if broken else ""):
-        click.echo(line, err=True)
+        say(line)
     return Result("run", {}, exit_code=end_like(ended))
 
 
