@@ -12,7 +12,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.errors import LockFileError
 from imageai_envs.framework import FRAMEWORKS, release_in
+from imageai_envs.hints import create_again
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import METADATA as METADATA
 from imageai_envs.paths import environment_python
@@ -99,9 +101,13 @@ class Environment:
         """Read its lock.
 
         Raises:
-            LockFileError: missing or damaged.
+            LockFileError: missing or damaged; the hint builds what was asked for anew.
         """
-        return read_lock(self.lock_path)
+        try:
+            return read_lock(self.lock_path)
+        except LockFileError as error:
+            error.hint = create_again(self.name, self.root, self.state)
+            raise
 
 
 def is_ours(root: Path) -> bool:

@@ -73,6 +73,8 @@ def recreate(
         LockFileError: the lock is missing or damaged.
         ImageAIEnvError: as for ``create``; the environment is then as it was.
     """
+    if lock is None:
+        environment.lock()  # if it is lost, this says how to build the environment without it
     state = environment.state
     python = how.python
     if python is None and state and Path(state.python).exists():

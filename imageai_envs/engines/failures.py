@@ -181,7 +181,7 @@ def _unsolvable_words(text: str) -> str:
     solution = re.search(r"No solution found[^\n]*\n(?P<why>(?:.+\n?)+)", text)
     if solution:
         words = " ".join(line.strip(_DRAWING) for line in solution["why"].splitlines())
-        return re.sub(r"\s+", " ", re.split(r"\s+hint:", words)[0]).strip()
+        return re.sub(r"\s+", " ", re.split(r"\s+hint:", words)[0]).strip().removeprefix("cause: ")
     conflict = re.search(r"The conflict is caused by:\n(?P<why>(?:[ \t]+\S.*\n?)+)", text)
     if conflict:
         return "\n".join(line.strip() for line in conflict["why"].splitlines())

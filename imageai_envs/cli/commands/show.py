@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
 from imageai_envs.result import Result
+
+if TYPE_CHECKING:
+    from imageai_envs.environment import Environment
+
+
+def _rebuild(environment: Environment) -> str:
+    from imageai_envs.errors import LockFileError
+
+    try:
+        environment.lock()
+    except LockFileError as error:
+        return error.hint or ""
+    return f"imageai-env recreate {environment.name}"
 
 
 @click.command()
@@ -35,7 +50,7 @@ def command(session: Session, /, name: str) -> Result:
     }
     text = [f"{environment.name}", f"  directory  {environment.root}", f"  python     {environment.python}"]
     if state is None:
-        text.append("  state      unfinished or damaged: create it again with --force")
+        text.append(f"  state      unfinished or damaged; mend it: {_rebuild(environment)}")
         return Result("show", data, text, exit_code=1)
     text += [
         f"  made from  Python {state.python_version} at {state.python} (by {state.creator})",
@@ -50,7 +65,7 @@ def command(session: Session, /, name: str) -> Result:
     try:
         lock = environment.lock()
     except LockFileError as error:
-        return Result("show", data, [*text, f"  lock       {error.message}"], exit_code=1)
+        return Result("show", data, [*text, f"  lock       {error.message} Mend it: {error.hint}"], exit_code=1)
     data["packages"] = {pin.name: pin.version for pin in lock.pins}
     text.append(f"  lock       {environment.lock_path} ({len(lock.pins)} distributions, {state.target})")
     return Result("show", data, text)
