@@ -30,6 +30,7 @@ from imageai_envs.environment import (
 )
 from imageai_envs.errors import LockFileError, RequestError
 from imageai_envs.framework import TENSORFLOW
+from imageai_envs.hints import install_beside_us
 from imageai_envs.installing import Installer
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
 from imageai_envs.lock_cache import recall_lock, remember_lock
@@ -268,7 +269,7 @@ def find_python(
     if not download:
         why_not = "--no-download was given"
     elif uv is None:
-        why_not = 'uv, which could fetch one, is not installed: python -m pip install "imageai-envs[uv]"'
+        why_not = f"uv, which could fetch one, is not installed: {install_beside_us('uv')}"
     else:
         fetch = _fetch_later if dry_run else uv_fetcher(uv, home, log, reporter)
     return choose(selection.choosing, wanted, home=home, fetch=fetch, reporter=reporter, why_no_fetch=why_not)

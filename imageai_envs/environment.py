@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from imageai_envs.errors import LockFileError
 from imageai_envs.file_reading import read_text
 from imageai_envs.framework import FRAMEWORKS, release_in
+from imageai_envs.hints import create_again
 from imageai_envs.lockfile import Lock, read_lock
 from imageai_envs.paths import METADATA as METADATA
 from imageai_envs.paths import environment_python
@@ -120,9 +122,13 @@ class Environment:
         """Read its lock.
 
         Raises:
-            LockFileError: missing or damaged.
+            LockFileError: missing or damaged; the hint builds what was asked for anew.
         """
-        return read_lock(self.lock_path)
+        try:
+            return read_lock(self.lock_path)
+        except LockFileError as error:
+            error.hint = create_again(self.name, self.root, self.state)
+            raise
 
 
 class Condition(Enum):

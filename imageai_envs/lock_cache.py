@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from imageai_envs.engines.index_settings import for_pip, for_uv
+from imageai_envs.engines.index_settings import for_pip, for_uv, pip_setting
 from imageai_envs.environment import write_atomically
 from imageai_envs.errors import LockFileError
 from imageai_envs.lockfile import Lock, read_lock
@@ -50,6 +50,6 @@ def remember_lock(lock: Lock, home: Home) -> None:
 def _path(inputs: str, engine: str, home: Home) -> Path:
     """Name the file by all that the answer depends on; of index addresses, only a digest."""
     settings = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
-    settings |= for_uv() | for_pip()
+    settings |= for_uv() | for_pip() | {"no-index": pip_setting("no-index")}
     text = "\n".join([inputs, engine, *(f"{name}={value}" for name, value in sorted(settings.items()))])
     return home.cache / "locks" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.txt"

@@ -173,7 +173,7 @@ def parse_lock(text: str) -> Lock:
     if int(match[1]) != FORMAT:
         raise LockFileError(
             f"The lock has format {int(match[1])}; this version reads format {FORMAT}.",
-            hint="Install the imageai-envs that made it, or lock again: imageai-env lock",
+            hint="Use the version that made it, or lock again: imageai-env lock",
         )
     pins = parse_pins(text)
     for pin in pins:

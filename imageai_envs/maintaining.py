@@ -76,6 +76,8 @@ def recreate(
     extras = extra_requirements(environment) if how.keep_extra and lock is None else ()
     if extras:
         lock, _ = _lock_anew(environment, extras, home, reporter, how)
+    if lock is None:
+        environment.lock()  # if it is lost, this says how to build the environment without it
     state = environment.state
     python = how.python
     if python is None and state and Path(state.python).exists():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.known_secrets import known_secrets
 from imageai_envs.paths import CACHE_VARIABLE, HOME_VARIABLE
 from tests.support.catalogue import write_catalogue
 from tests.support.index import Index
@@ -58,6 +59,7 @@ def isolated(
 
     Tests marked ``real`` keep the settings that lead to the index.
     """
+    known_secrets.cache_clear()  # every test has settings of its own
     real = request.node.get_closest_marker("real") is not None
     for name in list(os.environ):
         if name.startswith(_LEAKS) and name not in _KEPT and not (real and name.startswith(("PIP_", "UV_"))):

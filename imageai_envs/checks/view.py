@@ -67,7 +67,7 @@ def look_at(environment: Environment) -> View:
                 str(environment.lock_path),
                 error.message,
                 "The environment's own copy of its lock was deleted or edited.",
-                f"imageai-env create {environment.name} --force",
+                error.hint or "",
             )
         )
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from imageai_envs import __version__
+from imageai_envs.cli.streams import give_up, is_broken, stand_in_for_closed
 from imageai_envs.errors import ImageAIEnvError, UsageProblem, from_os_error
 
 if TYPE_CHECKING:
@@ -107,6 +107,17 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code. No traceback ever reaches the user."""
     signal.signal(signal.SIGTERM, _terminated)
+    stand_in_for_closed()
+    try:
+        code = _answered(arguments)
+        sys.stdout.flush()
+    except OSError as error:  # everything else is answered; this is the answer itself
+        give_up(error, _tell_of_output)
+        return 1
+    return code
+
+
+def _answered(arguments: Sequence[str]) -> int:
     as_json = "--json" in (arguments[: list(arguments).index("--")] if "--" in arguments else arguments)
     try:
         code = cli.main(args=list(arguments), prog_name="imageai-env", standalone_mode=False)
@@ -119,14 +130,25 @@ def run(arguments: Sequence[str]) -> int:
         interrupted.exit_code = _INTERRUPTED
         return _fail(interrupted, arguments, as_json=as_json)
     except BrokenPipeError:
-        # Whoever read our output has gone (`imageai-env list | head`); Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise  # whoever read our output has gone (`imageai-env list | head`)
     except OSError as error:
+        if is_broken(sys.stdout):
+            raise
         return _fail(from_os_error(error), arguments, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
         return _fail(_unexpected(error), arguments, as_json=as_json)
     return code if isinstance(code, int) else 0  # what ctx.exit() was given; a callback's own None is success
+
+
+def _tell_of_output(error: OSError) -> None:
+    from imageai_envs.cli.render import show_error
+
+    problem = ImageAIEnvError(
+        f"The answer cannot be written to standard output: {error.strerror or error}.",
+        hint="The command itself has run; see what there is now: imageai-env list",
+        code="output-failed",
+    )
+    show_error(problem, "", as_json=False)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -155,6 +155,15 @@ def how_from(options: dict[str, Any]) -> How:
     )
 
 
+def _from_anywhere(template: str | None) -> str | None:
+    """Return a template's name, or its file so that it is found from other directories too."""
+    from imageai_envs.paths import looks_like_path
+
+    if template is None or not (template.endswith(".toml") or looks_like_path(template)):
+        return template
+    return str(Path(template).expanduser().absolute())
+
+
 def request_from(options: dict[str, Any]) -> Request:
     """Take the options of :func:`request_options` out of ``options`` and return the request.
 
@@ -168,7 +177,7 @@ def request_from(options: dict[str, Any]) -> Request:
         extras += read_requirements(file)
     cpu = options.pop("cpu")
     return Request(
-        template=options.pop("template"),
+        template=_from_anywhere(options.pop("template")),
         tensorflow=options.pop("tensorflow"),
         torch=options.pop("torch"),
         imageai=options.pop("imageai"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.cli.streams import say
 from imageai_envs.printable import one_line, visible, visible_json
-from imageai_envs.redaction import redact
+from imageai_envs.redaction import redact, redact_data
 from imageai_envs.result import SCHEMA, Result, Span, Table, Verbatim
 
 if TYPE_CHECKING:
@@ -36,14 +37,16 @@ def show_result(result: Result, *, as_json: bool) -> None:
 def show_lines(lines: Sequence[Line]) -> None:
     """Print lines on standard error."""
     for line in lines:
-        click.echo(_styled(line), err=True)
+        say(_styled(line))
 
 
 def _styled(line: Line) -> str:
     """Return a line for the terminal: colours are ours, control characters of others are shown as escapes."""
     spans = (line,) if isinstance(line, str) else line
     return "".join(
-        visible(span) if isinstance(span, str) else click.style(visible(span.text), fg=span.colour, bold=True)
+        visible(redact(span))
+        if isinstance(span, str)
+        else click.style(visible(redact(span.text)), fg=span.colour, bold=True)
         for span in spans
     )
 
@@ -53,8 +56,8 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
     if as_json:
         entry = {
             "code": error.code,
-            "message": redact(error.message),
-            "hint": redact(error.hint or "") or None,
+            "message": error.message,
+            "hint": error.hint or None,
         }
         _print_json(
             {
@@ -63,24 +66,24 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
                 "status": "error",
                 "exit_code": error.exit_code,
                 # A probe's answer has whole tracebacks.
-                "data": json.loads(redact(json.dumps(error.data, default=str))),
+                "data": error.data,
                 "errors": [entry],
             }
         )
         return
-    show_lines([(Span("error:", "red"), f" {redact(error.message)}")])
+    show_lines([(Span("error:", "red"), f" {error.message}")])
     if error.hint:
-        show_lines([(Span("hint:", "cyan"), f" {redact(error.hint)}")])
+        show_lines([(Span("hint:", "cyan"), f" {error.hint}")])
 
 
 def _print_json(data: dict[str, object]) -> None:
-    sys.stdout.write(visible_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)) + "\n")
+    sys.stdout.write(visible_json(json.dumps(redact_data(data), indent=2, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
 
 
 def _print_table(table: Table) -> None:
     """Print aligned columns; the last one is never cut, so that paths can be copied."""
-    rows = [tuple(map(one_line, row)) for row in (table.headings, *table.rows)]
+    rows = [tuple(one_line(redact(cell)) for cell in row) for row in (table.headings, *table.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.headings))]
     for number, row in enumerate(rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -8,8 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from imageai_envs.cli.streams import say
 from imageai_envs.printable import visible
 from imageai_envs.redaction import redact
 
@@ -33,7 +32,7 @@ class Plain:
         self._verbose = verbose
 
     def _say(self, text: str) -> None:
-        click.echo(visible(redact(text)), err=True)
+        say(visible(redact(text)))
 
     def step(self, text: str) -> None:
         """Print the step."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.engines.uv import UvEngine, find_uv
 from imageai_envs.errors import RequestError
+from imageai_envs.hints import install_beside_us
 
 if TYPE_CHECKING:
     from imageai_envs.engines.base import Engine
@@ -27,7 +28,7 @@ def get_engine(name: str, home: Home) -> Engine:
         if name == "uv":
             raise RequestError(
                 "The engine uv was asked for and is not installed.",
-                hint='python -m pip install "imageai-envs[uv]", or use --engine pip',
+                hint=f"{install_beside_us('uv')}   (or use --engine pip)",
                 code="no-uv",
             )
     from imageai_envs.engines.pip_tools import PipEngine  # takes a while, and most have uv

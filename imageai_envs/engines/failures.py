@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.engines.index_settings import what_keeps_pip_offline, what_keeps_uv_offline
 from imageai_envs.errors import ImageAIEnvError, InstallError, UnsolvableError
 from imageai_envs.redaction import redact
 
@@ -77,11 +78,14 @@ _KINDS = (
         r"NewConnectionError|Connection refused|ConnectTimeout|[Tt]emporary failure in name resolution|dns error"
         r"|failed to lookup address|Name or service not known|Network is unreachable|tunnel error|[Pp]roxyError"
         r"|Could not connect|Failed to connect|[Cc]onnect(?:ion)? error|error sending request|timed out|ReadTimeout"
-        r"|Max retries exceeded|Failed to establish a new connection|Network connectivity is disabled",
+        r"|Max retries exceeded|Failed to establish a new connection",
         "The index cannot be reached: there is no network, or a proxy or firewall stands between.",
         "Check the connection (and HTTPS_PROXY, PIP_INDEX_URL), then run the same command again.",
     ),
 )
+# What uv says, whatever told it; pip says only that there are no versions.
+_OFFLINE = re.compile(r"Packages were unavailable because|Network connectivity is disabled")
+_NO_VERSIONS = re.compile(r"No matching distribution found|Could not find a version that (?:satisfies|matches)")
 _DRAWING = " │╰├─▶×"  # noqa: RUF001 - what uv draws its trees with
 _BUILD = _Kind(
     "build-failed",
@@ -100,19 +104,44 @@ def _known(text: str, kinds: tuple[_Kind, ...]) -> tuple[_Kind, str] | None:
     for kind in kinds:
         match = re.search(kind.pattern, text)
         if match:
-            line = text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()[0].strip()
-            line = re.sub(r"^(?:cause|error|ERROR|Caused by): *", "", line)
-            return kind, line
+            return kind, _line_at(text, match)
     return None
+
+
+def _line_at(text: str, match: re.Match[str]) -> str:
+    line = text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()[0].strip()
+    return re.sub(r"^(?:cause|error|ERROR|Caused by): *", "", line)
 
 
 def _error(kind: _Kind, evidence: str, log: Path) -> InstallError:
     return InstallError(redact(f"{kind.words}\n  {evidence[:400]}\n  Full log: {log}"), hint=kind.hint, code=kind.code)
 
 
+def _offline(text: str, log: Path) -> InstallError | None:
+    """Return the error for what the cache lacks and nothing may be fetched for: no clash, though it looks like one."""
+    match, setting = _OFFLINE.search(text), what_keeps_uv_offline()
+    if match is None:
+        match, setting = _NO_VERSIONS.search(text), what_keeps_pip_offline()
+        if match is None or setting is None:
+            return None
+    name, undo = setting or ("uv's configuration", "drop offline and no-index there")
+    reason = _unsolvable_words(text) or _line_at(text, match)
+    return InstallError(
+        redact(
+            f"The index may not be asked ({name}), and what is here already lacks something.\n{_indent(reason)}\n"
+            f"  Full log: {log}"
+        ),
+        hint=f"With a network: {undo}, then run the same command again; what it fetches is kept for the next time.",
+        code="offline",
+    )
+
+
 def install_failure(done: Finished, log: Path) -> ImageAIEnvError:
     """Return the error for an installation that failed."""
     text = f"{done.stdout}\n{done.stderr}"
+    offline = _offline(text, log)
+    if offline:
+        return offline
     known = _known(text, (*_KINDS, _BUILD))
     if known:
         return _error(*known, log)
@@ -124,6 +153,9 @@ def install_failure(done: Finished, log: Path) -> ImageAIEnvError:
 def resolution_failure(done: Finished, log: Path) -> ImageAIEnvError:
     """Return the error for a resolution that failed: no solution in words, or what kept it from ending."""
     text = f"{done.stdout}\n{done.stderr}"
+    offline = _offline(text, log)
+    if offline:
+        return offline
     reason = _unsolvable_words(text)
     # When the index fails, both engines say in the end that nothing matches; then the index is the cause.
     known = _known(text, _KINDS)
@@ -149,7 +181,7 @@ def _unsolvable_words(text: str) -> str:
     solution = re.search(r"No solution found[^\n]*\n(?P<why>(?:.+\n?)+)", text)
     if solution:
         words = " ".join(line.strip(_DRAWING) for line in solution["why"].splitlines())
-        return re.sub(r"\s+", " ", re.split(r"\s+hint:", words)[0]).strip()
+        return re.sub(r"\s+", " ", re.split(r"\s+hint:", words)[0]).strip().removeprefix("cause: ")
     conflict = re.search(r"The conflict is caused by:\n(?P<why>(?:[ \t]+\S.*\n?)+)", text)
     if conflict:
         return "\n".join(line.strip() for line in conflict["why"].splitlines())

@@ -8,10 +8,12 @@ variables, never in arguments, since they may hold credentials.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
-from pathlib import Path
+import re
 
 from imageai_envs.file_reading import read_text
+from imageai_envs.index_files import pip_files, uv_files
 
 # pip's option, the variable that says the same to uv, and what separates several values for uv.
 # https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/topics/configuration/
@@ -20,9 +22,9 @@ _PIP_TO_UV = (
     ("extra-index-url", ("UV_INDEX", "UV_EXTRA_INDEX_URL"), " "),
     ("find-links", ("UV_FIND_LINKS",), ","),
     ("trusted-host", ("UV_INSECURE_HOST",), " "),
-    ("no-index", ("UV_NO_INDEX",), " "),
     ("cert", ("SSL_CERT_FILE",), " "),
 )
+_TRUE = ("1", "true", "yes", "on", "t", "y")
 _UV_SETS_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 
 
@@ -40,7 +42,7 @@ def pip_setting(option: str) -> str:
     if variable is not None:
         return variable
     value = ""
-    for path in _pip_files():  # later files override earlier ones
+    for path in pip_files():  # later files override earlier ones
         parser = _PipFile(strict=False)
         try:
             parser.read_string(read_text(path), str(path))
@@ -51,35 +53,44 @@ def pip_setting(option: str) -> str:
     return value
 
 
-def _pip_files() -> list[Path]:
-    """Return pip's configuration files, weakest first."""
-    named = os.environ.get("PIP_CONFIG_FILE")
-    if named == os.devnull:
-        return []
-    home = Path.home()
-    if os.name == "nt":  # unproven
-        candidates = [
-            Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "pip" / "pip.ini",
-            home / "pip" / "pip.ini",
-            Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "pip" / "pip.ini",
-        ]
-    else:
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-        shared = [Path(part) / "pip" / "pip.conf" for part in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
-        mac = [home / "Library" / "Application Support" / "pip" / "pip.conf"]
-        candidates = [
-            *shared,
-            Path("/etc/pip.conf"),
-            home / ".pip" / "pip.conf",
-            config / "pip" / "pip.conf",
-            *mac,
-        ]
-    return [*candidates, Path(named)] if named else candidates
+def _uv_has_an_index() -> bool:
+    return any(os.environ.get(name) for name in _UV_SETS_INDEX)
+
+
+def options_for_uv() -> list[str]:
+    """Return options for what pip is told and uv has no variable for."""
+    return ["--no-index"] if not _uv_has_an_index() and _is_on(pip_setting("no-index")) else []
+
+
+def _is_on(value: str) -> bool:
+    return value.strip().lower() in _TRUE
+
+
+def what_keeps_uv_offline() -> tuple[str, str] | None:
+    """Return the setting that keeps uv from every index, as people wrote it, and how to undo it."""
+    value = os.environ.get("UV_OFFLINE", "")
+    if _is_on(value):
+        return f"UV_OFFLINE={value}", "unset UV_OFFLINE"
+    for path in uv_files():
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if path.is_file() and re.search(r"^offline\s*=\s*true", path.read_text(encoding="utf-8"), re.MULTILINE):
+                return f"offline = true in {path}", f"remove that line from {path}"
+    return what_keeps_pip_offline() if options_for_uv() else None
+
+
+def what_keeps_pip_offline() -> tuple[str, str] | None:
+    """Return the setting that keeps pip from every index, as people wrote it, and how to undo it."""
+    value = pip_setting("no-index")
+    if not _is_on(value):
+        return None
+    if "PIP_NO_INDEX" in os.environ:
+        return f"PIP_NO_INDEX={value}", "unset PIP_NO_INDEX"
+    return "no-index in pip's configuration", "pip config unset global.no-index"
 
 
 def for_uv() -> dict[str, str]:
     """Return variables that give uv pip's index settings, as far as uv has none of its own."""
-    own_index = any(os.environ.get(name) for name in _UV_SETS_INDEX)
+    own_index = _uv_has_an_index()
     extra: dict[str, str] = {}
     for option, names, separator in _PIP_TO_UV:
         if any(os.environ.get(name) for name in names) or (own_index and "index" in option):

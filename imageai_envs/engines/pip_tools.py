@@ -15,6 +15,7 @@ from imageai_envs.engines.files import commands_in_order, follow, options_for, s
 from imageai_envs.engines.helper import OLDEST_THAT_RESOLVES, helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
 from imageai_envs.errors import InstallError, RequestError
+from imageai_envs.hints import install_beside_us
 from imageai_envs.lockfile import Pin, parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.progress import Silent
@@ -81,14 +82,14 @@ class PipEngine:
             raise RequestError(
                 f"The engine pip resolves for the machine that it runs on, {interpreter.target}, and not for "
                 f"{resolution.target}.",
-                hint='python -m pip install "imageai-envs[uv]", and --engine uv',
+                hint=f"{install_beside_us('uv')}   (then use --engine uv)",
                 code="foreign-target",
             )
         if interpreter.minor < OLDEST_THAT_RESOLVES:
             raise RequestError(
                 f"The engine pip cannot resolve for Python {interpreter.target.python_version}: pip-tools for it is "
                 "too old. It installs verified locks, and locks that the engine uv made.",
-                hint='python -m pip install "imageai-envs[uv]", and --engine uv',
+                hint=f"{install_beside_us('uv')}   (then use --engine uv)",
                 code="old-python",
             )
         python = helper_environment(interpreter, self.home, _pip_environment(), log, reporter)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.distributions import distributions_in
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import follow, no_binary, options_beside, options_for, split_lock, write_lines
-from imageai_envs.engines.index_settings import for_uv
+from imageai_envs.engines.index_settings import for_uv, options_for_uv
 from imageai_envs.errors import RequestError
 from imageai_envs.lockfile import parse_pins, render_pins
 from imageai_envs.process import Finished, Log, clean_environment, run
@@ -184,7 +184,13 @@ class UvEngine:
         reporter: Reporter,
     ) -> None:
         work = output.parent
-        arguments: list[str | Path] = ["pip", "compile", "--quiet", write_lines(work / f"{name}.in", requirements)]
+        arguments: list[str | Path] = [
+            "pip",
+            "compile",
+            "--quiet",
+            *options_for_uv(),
+            write_lines(work / f"{name}.in", requirements),
+        ]
         if constraints:
             arguments += ["--constraints", write_lines(work / f"{name}-constraints.txt", constraints)]
         done = self._run([*arguments, *options, "--output-file", output], work, log, reporter)
@@ -205,7 +211,7 @@ class UvEngine:
         files = split_lock(lock, work, only)
         command: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
-            "--only-binary", ":all:", "-r", files.wheels,
+            "--only-binary", ":all:", *options_for_uv(), "-r", files.wheels,
         ]  # fmt: skip
         if files.sources:
             command += ["-r", files.sources, *_building(lock, files, work)]

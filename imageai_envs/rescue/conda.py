@@ -14,6 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from imageai_envs.errors import RequestError
+from imageai_envs.hints import install_beside_us
 from imageai_envs.request import LONGEST
 from imageai_envs.rescue.source import Line, Source, shown
 
@@ -140,7 +141,7 @@ def _load(text: str, label: str) -> Any:
     except ImportError as error:
         raise RequestError(
             f"{label} is YAML, and PyYAML, which reads it, is not installed.",
-            hint='python -m pip install "imageai-envs[conda]"',
+            hint=install_beside_us("pyyaml"),
             code="no-yaml",
         ) from error
     try:

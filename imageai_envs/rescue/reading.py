@@ -24,6 +24,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from imageai_envs.addresses import parse as parse_address
 from imageai_envs.errors import RequestError
 from imageai_envs.file_reading import read_bytes
 from imageai_envs.request import LONGEST, MAX_BYTES, MAX_NESTING
@@ -212,7 +213,8 @@ def _read_option(text: str, place: str) -> Line:
     if option in ("-e", "--editable"):
         return _read_location(value, place, "", f"-e {value}")
     if option in _INDEX_OPTIONS:
-        host = urlsplit(value).hostname if "://" in value else ""
+        scheme, separator, rest = value.partition("://")
+        host = parse_address(scheme, rest).host if separator else ""
         return Line(
             place,
             f"{option} https://{host}/…" if host else shown(option),
@@ -227,7 +229,7 @@ def _read_location(address: str, place: str, name: str, text: str = "") -> Line:
     parts = urlsplit(address)
     egg = re.search(r"(?:^|&)egg=([\w.-]+)", parts.fragment)
     name = name or (egg[1] if egg else "")
-    bare = redact_address(text or address)
+    bare = shown(text or address)
     named, version = _of_filename(unquote(parts.path).rsplit("/", 1)[-1])
     if version and (not name or name == named):
         return Line(place, bare, Requirement(f"{named}=={version}"), "taken from the index instead of that file")
@@ -237,11 +239,6 @@ def _read_location(address: str, place: str, name: str, text: str = "") -> Line:
     if canonicalize_name(name) in {"imageai", *TENSORFLOWS, *FOLLOWERS}:
         return Line(place, bare, Requirement(name), "taken from the index instead of that place")
     return Line(place, bare, why_not=f"what lies outside the index has no version to lock; {_AFTERWARDS}")
-
-
-def redact_address(text: str) -> str:
-    """Return an address for showing: no credentials, and no query, which may hold a token."""
-    return shown(re.sub(r"\?[^\s#]*", "", text))
 
 
 def _of_filename(name: str) -> tuple[str, str]:

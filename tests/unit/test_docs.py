@@ -319,3 +319,35 @@ def test_continuous_integration_runs_the_command_of_the_readme() -> None:
 def test_pages_know_no_machine() -> None:
     for path in PAGES:
         assert not re.search(r"(?<![\w.])/(?:root|work|tmp/lab)\b", path.read_text(encoding="utf-8")), path.name
+
+
+def texts_of_the_project() -> dict[str, str]:
+    package = REPOSITORY / "imageai_envs"
+    files = [*PAGES, *package.rglob("*.py"), *package.rglob("*.toml"), *(REPOSITORY / "templates").rglob("*.toml")]
+    return {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8") for path in files}
+
+
+def from_an_index(text: str) -> list[str]:
+    """Return where people are told to install our name from an index: it is nobody's there, so it is anybody's."""
+    # "imageai-envs @ file:…" and a wheel's file name say where it comes from.
+    name = r"imageai[-_.]envs(?:\[[^\]]*\])?(?![\w./\[-]| *@ )"
+    return re.findall(rf"(?i)(?:install|inject|--with|uvx|add)\b[^\n`]{{0,40}}[ \"'=]{name}", text)
+
+
+def test_nobody_is_told_to_install_our_name_from_an_index() -> None:
+    assert [(where, found) for where, text in texts_of_the_project().items() if (found := from_an_index(text))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('python -m pip install "imageai-envs[uv]"', True),
+        ("uv tool install imageai-envs", True),
+        ("pipx install --python 3.12 imageai_envs", True),
+        ('pip install "imageai-envs[uv] @ file:///x/imageai_envs-0.1.0-py3-none-any.whl#sha256=0"', False),
+        ("pip install dist/imageai_envs-0.1.0-py3-none-any.whl", False),
+        ('pip install ".[uv]"', False),
+    ],
+)
+def test_such_a_text_is_noticed(text: str, told: bool) -> None:
+    assert bool(from_an_index(text)) is told

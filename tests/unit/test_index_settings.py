@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uv
 
-from imageai_envs.engines.index_settings import for_pip, for_uv, pip_setting
+from imageai_envs.engines.index_settings import for_pip, for_uv, options_for_uv, pip_setting
 from imageai_envs.process import clean_environment
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ def test_nothing_configured() -> None:
         ),
         ("PIP_FIND_LINKS", "/srv/a /srv/b", {"UV_FIND_LINKS": "/srv/a,/srv/b"}),
         ("PIP_TRUSTED_HOST", "mirror.invalid", {"UV_INSECURE_HOST": "mirror.invalid"}),
-        ("PIP_NO_INDEX", "1", {"UV_NO_INDEX": "1"}),
         ("PIP_CERT", "/etc/ca.pem", {"SSL_CERT_FILE": "/etc/ca.pem"}),
     ],
 )
@@ -191,3 +190,14 @@ def test_real_pip_with_uvs_settings(index: Index, monkeypatch: pytest.MonkeyPatc
     assert done.returncode == 0, done.stderr
     assert "/simple/six/" in index.requests
     assert [name.split("-")[0] for name in os.listdir(tmp_path / "files")] == ["six"]
+
+
+def test_no_index_reaches_uv_as_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no variable for it (uv 0.13.9)."""
+    assert options_for_uv() == []
+    monkeypatch.setenv("PIP_NO_INDEX", "false")
+    assert options_for_uv() == []
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert options_for_uv() == ["--no-index"]
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.invalid/simple")
+    assert options_for_uv() == []

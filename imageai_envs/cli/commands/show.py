@@ -41,8 +41,9 @@ def command(session: Session, /, name: str) -> Result:
     }
     text = [f"{environment.name}", f"  directory  {environment.root}", f"  python     {environment.python}"]
     if state is None:
-        problem = next(finding for finding in check_quickly(environment) if finding.severity == "error")
-        text.append(f"  state      {problem.evidence}: {problem.fix}")
+        problems = [finding for finding in check_quickly(environment) if finding.severity == "error"]
+        fix = next((finding.fix for finding in problems if finding.id == "lock-missing"), problems[0].fix)
+        text.append(f"  state      {problems[0].evidence}: {fix}")
         return Result("show", data, text, exit_code=1)
     text += [
         f"  made from  Python {state.python_version} at {state.python} (by {state.creator})",
@@ -58,7 +59,7 @@ def command(session: Session, /, name: str) -> Result:
     try:
         lock = environment.lock()
     except LockFileError as error:
-        return Result("show", data, [*text, f"  lock       {error.message}"], exit_code=1)
+        return Result("show", data, [*text, f"  lock       {error.message} Mend it: {error.hint}"], exit_code=1)
     data["packages"] = {pin.name: pin.version for pin in lock.pins}
     text.append(f"  lock       {environment.lock_path} ({len(lock.pins)} distributions, {state.target})")
     return Result("show", data, text)
