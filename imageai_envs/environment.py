@@ -101,7 +101,12 @@ class Environment:
         """Return the command that changes it (``repair``, ``recreate``); what builds a copy of one that is not ours."""
         if self.ours:
             return f"imageai-env {verb} {self.name}"
-        return f"imageai-env clone {shlex.quote(str(self.root))} {self.name.lstrip('.') or 'env'}-copy"
+        return f"imageai-env clone {shlex.quote(str(self.root))} {self._copy}"
+
+    @property
+    def _copy(self) -> str:
+        """Return a name for a copy of our own."""
+        return f"{self.name.lstrip('.') or 'env'}-copy"
 
     @property
     def condition(self) -> Condition:
@@ -127,7 +132,8 @@ class Environment:
         try:
             return read_lock(self.lock_path)
         except LockFileError as error:
-            error.hint = create_again(self.name, self.root, self.state)
+            name, root = (self.name, self.root) if self.ours else (self._copy, None)
+            error.hint = create_again(name, root, self.state)
             raise
 
 

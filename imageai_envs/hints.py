@@ -39,21 +39,22 @@ def install_beside_us(distribution: str) -> str:
     return f"{command_line([python, '-m', 'ensurepip'])} && {install}"  # a Python that uv made has no pip
 
 
-def create_again(name: str, root: Path, state: State | None) -> str:
+def create_again(name: str, root: Path | None, state: State | None) -> str:
     """Return the command that builds an environment without its lock: from what was asked for when it was made.
 
     Without a state nobody knows what was in it; the command then has a gap for the person to fill.
 
     Args:
         name: name of the environment.
-        root: its directory; named where it lies outside the store.
+        root: its directory; named where it lies outside the store; None for one that is not there yet.
         state: its record.
     """
-    where = [] if root.parent == home().environments else ["--path", str(root)]
+    where = [] if root is None or root.parent == home().environments else ["--path", str(root)]
+    force = ["--force"] if root else []
     if state is None:
-        command = command_line(["imageai-env", "create", name, *where, "--tf", "VERSION", "--force"])
+        command = command_line(["imageai-env", "create", name, *where, "--tf", "VERSION", *force])
         return f"{command}   (what was in it is not known any more: say which version, and add what else it needs)"
-    return command_line(["imageai-env", "create", name, *where, *_options(state), "--force"])
+    return command_line(["imageai-env", "create", name, *where, *_options(state), *force])
 
 
 def _options(state: State) -> Iterator[str]:

@@ -76,8 +76,7 @@ def recreate(
     extras = extra_requirements(environment) if how.keep_extra and lock is None else ()
     if extras:
         lock, _ = _lock_anew(environment, extras, home, reporter, how)
-    if lock is None:
-        environment.lock()  # if it is lost, this says how to build the environment without it
+    lock = lock or environment.lock()  # if it is lost, this says how to build the environment without it
     state = environment.state
     python = how.python
     if python is None and state and Path(state.python).exists():
@@ -87,7 +86,7 @@ def recreate(
         request=Request(python=python),
         name=name or environment.name,
         path=None if in_store or name else environment.root,
-        lock=lock or environment.lock_path,
+        lock=lock,
         engine=engine_for(environment, how),
         verify=how.verify or (state.verified if state else "inference"),
         force=name is None,
