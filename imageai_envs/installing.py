@@ -53,6 +53,11 @@ class Installer:
     log: Log
     reporter: Reporter
 
+    @property
+    def _fresh(self) -> Path:
+        """Where the cache of a second installation lies: on the file system of the environment, to be linked."""
+        return self.root / METADATA / "fresh"
+
     def install(
         self,
         work: Path,
@@ -76,6 +81,7 @@ class Installer:
             InstallError: as the engine; or files are not as their wheels brought them, and cannot be made so.
             OSError: no space for ImageAI's own copy.
         """
+        shutil.rmtree(self._fresh, ignore_errors=True)  # a repair may have been killed
         self.engine.install(
             environment_python(self.root), self.lock, work, self.log, self.reporter, only=only, beside=beside
         )
@@ -85,7 +91,7 @@ class Installer:
         altered = self._altered(locked | ours.keys(), misrecorded)
         if not altered:
             return {}
-        self._install_anew(altered, work, [wheel for name, wheel in ours.items() if name in altered])
+        self._install_anew(altered, work, {name: wheel for name, wheel in ours.items() if name in altered})
         return self._accepted(altered, self._altered(frozenset(altered), misrecorded))
 
     def _altered(
@@ -97,7 +103,7 @@ class Installer:
         return differences(site, ledger, known, names)
 
     def _install_anew(
-        self, altered: dict[str, tuple[Difference, ...]], work: Path, beside: Sequence[LocalWheel]
+        self, altered: dict[str, tuple[Difference, ...]], work: Path, beside: Mapping[str, LocalWheel]
     ) -> None:
         what = _words(altered)
         self.reporter.warn(
@@ -105,14 +111,12 @@ class Installer:
             "environments that share it have the edit too: imageai-env check NAME"
         )
         python = environment_python(self.root)
-        cache = self.root / METADATA / "fresh"  # on the file system of the environment: linked, not copied
-        shutil.rmtree(cache, ignore_errors=True)
-        engine = self.engine.apart(cache)
-        names = frozenset(altered) - {wheel.requirement.partition("==")[0] for wheel in beside}
+        engine = self.engine.apart(self._fresh)
+        names = frozenset(altered) - beside.keys()
         try:
             if names:
                 engine.install(python, self.lock, work, self.log, self.reporter, only=names)
-            for wheel in beside:
+            for wheel in beside.values():
                 engine.install_wheel(python, wheel, work, self.log, self.reporter)
         except ImageAIEnvError as error:
             raise InstallError(
@@ -122,7 +126,7 @@ class Installer:
                 code="altered-cache",
             ) from error
         finally:
-            shutil.rmtree(cache, ignore_errors=True)
+            shutil.rmtree(self._fresh, ignore_errors=True)
         # Only now that good ones are here: without a network the cache loses nothing.
         if not self.engine.distrust(frozenset(altered), work, self.log):
             self.reporter.warn(
