@@ -29,7 +29,7 @@ _CREATION = "venv.json"
 _OURS = frozenset(
     {"owner.json", "state.json", "requirements.txt", "additions.json", "building", "keep.json", _CREATION}
 )
-_HALF_WRITTEN = re.compile(r"\.(?:.+)\.\d+")  # see environment.write_atomically
+_HALF_WRITTEN = re.compile(rf"\.(?:{'|'.join(map(re.escape, _OURS))})\.\d+")  # see environment.write_atomically
 # What every creator of virtual environments writes; for environments that were made before they were listed.
 _CREATED = re.compile(
     r"pyvenv\.cfg|lib64|(?:bin|Scripts)/(?:python[\d.]*(?:\.exe)?|pythonw\.exe|\N{GREEK PI SYMBOL}thon|pydoc\.bat"
@@ -41,8 +41,9 @@ _MARKS = {".lock": b"", ".gitignore": b"*", "CACHEDIR.TAG": b"Signature: 8a477f5
 # What installers add to a dist-info and some of them do not list (PEP 376, PEP 610, uv).
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 # The top of a virtual environment with wheels in it. Of one that was broken off, no more can be told.
-_TOP = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include"})
-_TOP_FILES = frozenset({"pyvenv.cfg", METADATA, *_MARKS})
+_TOP = frozenset(
+    {"bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include", "pyvenv.cfg", METADATA}
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def users_contents(root: Path) -> Contents:
     condition = condition_of(root)
     if condition is Condition.UNFINISHED:
         top = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
-        return Contents(tuple(name for name in top if name not in _TOP | _TOP_FILES))
+        return Contents(tuple(name for name in top if name not in _TOP and not _is_mark(root, name)))
     created = _created(root)
     recorded = set(_recorded(root))
     known = _Known(root, created, recorded, whole_metadata=condition is Condition.NEWER)
@@ -113,18 +114,19 @@ class _Known:
             return self.whole_metadata or name in _OURS or _HALF_WRITTEN.fullmatch(name) is not None
         if directory.endswith(".dist-info") and name in _OF_INSTALLERS:
             return True
-        return self._is_ignored(path, name, directory)
+        compiled = posixpath.basename(directory) == "__pycache__" and ".pyc" in name
+        return compiled or _is_mark(self.root, path)
 
-    def _is_ignored(self, path: str, name: str, directory: str) -> bool:
-        if posixpath.basename(directory) == "__pycache__" and ".pyc" in name:
-            return True
-        if path not in _MARKS:
-            return False
-        try:
-            content = (self.root / path).read_bytes()[:100]
-        except OSError:
-            return False
-        return content.strip() == _MARKS[path] or (path == "CACHEDIR.TAG" and content.startswith(_MARKS[path]))
+
+def _is_mark(root: Path, path: str) -> bool:
+    """Tell whether ``path`` is one of :data:`_MARKS`, with what uv writes into it."""
+    if path not in _MARKS:
+        return False
+    try:
+        content = (root / path).read_bytes()[:100]
+    except OSError:
+        return False
+    return content.strip() == _MARKS[path] or (path == "CACHEDIR.TAG" and content.startswith(_MARKS[path]))
 
 
 def _added(root: Path, directory: str, known: _Known) -> tuple[list[str], bool]:
