@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from imageai_envs.distributions import Distribution
+
 _CREATION = "venv.json"
 _OURS = frozenset(
     {"owner.json", "state.json", "requirements.txt", "additions.json", "building", "keep.json", _CREATION}
@@ -79,18 +81,18 @@ def users_contents(root: Path) -> Contents:
     Raises:
         OSError: it cannot be read.
     """
-    condition = condition_of(root)
-    if condition is Condition.UNFINISHED:
+    if condition_of(root) is Condition.UNFINISHED:
         top = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
         return Contents(tuple(name for name in top if name not in _TOP and not _is_mark(root, name)))
     created = _created(root)
-    recorded = set(_recorded(root))
-    known = _Known(root, created, recorded, whole_metadata=condition is Condition.NEWER)
+    installed = _installed(root)
+    recorded = set(_recorded(root, installed))
+    known = _Known(root, created, recorded)
     added, _ = _added(root, "", known)
     edited = [
         path for path, content in (created or {}).items() if path not in recorded and _differs(root, path, content)
     ]
-    return Contents(tuple(added), tuple(sorted({*edited, *_altered(root)})))
+    return Contents(tuple(added), tuple(sorted({*edited, *_altered(root, installed)})))
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,6 @@ class _Known:
     root: Path
     created: dict[str, str] | None
     recorded: set[str]
-    whole_metadata: bool
 
     def accounts_for(self, path: str) -> bool:
         """Tell whether the file at ``path`` is somebody's whom we know."""
@@ -111,7 +112,7 @@ class _Known:
         if self.created is None and _CREATED.fullmatch(path):
             return True
         if directory == METADATA:
-            return self.whole_metadata or name in _OURS or _HALF_WRITTEN.fullmatch(name) is not None
+            return name in _OURS or _HALF_WRITTEN.fullmatch(name) is not None
         if directory.endswith(".dist-info") and name in _OF_INSTALLERS:
             return True
         compiled = posixpath.basename(directory) == "__pycache__" and ".pyc" in name
@@ -171,38 +172,51 @@ def _sites(root: Path) -> Iterator[Path]:
             yield site
 
 
-def _recorded(root: Path) -> Iterator[str]:
+def _installed(root: Path) -> list[Distribution]:
+    """Return every distribution; each reads its RECORD once, so that one that cannot be read accounts for nothing."""
+    return [item for site in _sites(root) for item in distributions_in(site)]
+
+
+def _recorded(root: Path, installed: list[Distribution]) -> Iterator[str]:
     """Return every path that a RECORD names, relative to ``root``; those that lead out of it are nobody's."""
+    for item in installed:
+        for path in item.files:
+            within = _within(root, item, path)
+            if within:
+                yield within
     for site in _sites(root):
-        base = site.relative_to(root).as_posix()
-        for item in distributions_in(site):
-            for path in item.files:
-                within = posixpath.normpath(f"{base}/{path}")
-                if not within.startswith(("../", "/")):
-                    yield within
         for name in read_additions(root).links:
-            yield f"{base}/tensorflow/{name}"
+            yield f"{site.relative_to(root).as_posix()}/tensorflow/{name}"
 
 
-def _altered(root: Path) -> Iterator[str]:
+def _altered(root: Path, installed: list[Distribution]) -> Iterator[str]:
     """Return the installed files whose content is not the one that their RECORD names."""
     misrecorded = read_additions(root).misrecorded
-    for site in _sites(root):
-        base = site.relative_to(root).as_posix()
-        for item in distributions_in(site):
-            for path, said in item.hashes.items():
-                within = posixpath.normpath(f"{base}/{path}")
-                if not said or within.startswith(("../", "/")):
-                    continue
-                if state_of(site, path, misrecorded.get(path, said)) == "altered":
-                    yield within
+    for item in installed:
+        for path, said in item.hashes.items():
+            within = _within(root, item, path)
+            if not said or not within:
+                continue
+            state = state_of(item.site, path, misrecorded.get(path, said))
+            if state == "altered" or (state == "missing" and os.path.lexists(root / within)):  # it cannot be read
+                yield within
+
+
+def _within(root: Path, item: Distribution, path: str) -> str:
+    """Return a path of a RECORD relative to ``root``; empty if it leads out of it."""
+    within = posixpath.normpath(f"{item.site.relative_to(root).as_posix()}/{path}")
+    return "" if within.startswith(("../", "/")) else within
 
 
 def _created(root: Path) -> dict[str, str] | None:
-    """Return what :func:`record_creation` listed; None for environments of the versions before."""
+    """Return what :func:`record_creation` listed; None for environments of the versions before.
+
+    Raises:
+        OSError: it is there and cannot be read: then nobody can tell what somebody edited.
+    """
     try:
         data = json.loads((root / METADATA / _CREATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return {str(path): str(content) for path, content in data.items()} if isinstance(data, dict) else None
 
@@ -218,5 +232,7 @@ def _content(root: Path, path: str) -> str:
 def _differs(root: Path, path: str, content: str) -> bool:
     try:
         return _content(root, path) != content
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False  # gone: there is nothing to keep
+    except OSError:
+        return True

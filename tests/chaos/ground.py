@@ -22,7 +22,7 @@ from imageai_envs.paths import METADATA, Home
 from tests.chaos.sequences import CREATED, PLACES, Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _FORGED = "0123456789abcdef0123456789abcdef"
 _STATES = {"state damaged": "{", "state newer": '{"schema": 99}'}
@@ -254,11 +254,12 @@ class Ground:
         """Return what of the things that are not ours has changed since :meth:`look`."""
         return [f"foreign files touched: {path}" for path, before in self.foreign.items() if listing(path) != before]
 
-    def lost(self, *, settled: bool) -> list[str]:
+    def lost(self, *, settled: bool, waiting: Sequence[Path] = ()) -> list[str]:
         """Return which files of the user's are nowhere, or elsewhere without a word.
 
         Args:
             settled: nothing is to be settled any more, so what was moved must have been named.
+            waiting: directories that wait for somebody's decision, with all that is in them.
         """
         where = defaultdict(list)
         for path, mode, content in _below(str(self.place)):
@@ -270,6 +271,8 @@ class Ground:
             if item.path in found:
                 continue
             named = [path for path in found if self._is_named(path, item.path)]
+            if any(place in path.parents for path in found for place in waiting):
+                continue
             if named:
                 item.path = named[0]
             elif not found:

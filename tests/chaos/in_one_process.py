@@ -183,9 +183,11 @@ class InOneProcess:
 
     Attributes:
         hits: which faults really happened: kind of call, its number, what, and the command.
+        struck: how many did.
     """
 
     hits: set[tuple[str, int, str, str]] = field(default_factory=set)
+    struck: int = 0
 
     @contextmanager
     def on(self, place: Path) -> Iterator[None]:
@@ -233,6 +235,7 @@ class InOneProcess:
         signal.signal(signal.SIGTERM, before)
         _die()
         if disk.hit and step.fault:
+            self.struck += 1
             self.hits.add((step.fault.kind, step.fault.at, step.fault.what, words[0]))
         text = output.getvalue()[: disk.spoken if killed else None]
         if "Something unexpected happened" in text:

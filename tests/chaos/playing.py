@@ -55,7 +55,7 @@ class Commands(Protocol):
     def on(self, place: Path) -> AbstractContextManager[None]:
         """Make ``place`` the whole world: directories and variables; the locks ``a.txt`` and ``b.txt`` lie in it."""
 
-    def give(self, ground: Ground, words: tuple[str, ...], step: Step) -> End:
+    def give(self, ground: Ground, words: tuple[str, ...], step: Step, /) -> End:
         """Give one command, with what happens to it in ``step``."""
 
 
@@ -128,9 +128,9 @@ class Player:
             ground.said += end.said
             wrong += [end.wrong] if end.wrong else []
         wrong += ground.touched()
-        wrong += ground.lost(settled=True)
-        decided = [path for path in ground.leftovers() if condition_of(place_of(path)) not in _UNDECIDED]
-        wrong += [f"leftovers: {path}" for path in decided]
+        waiting = [path for path in ground.leftovers() if condition_of(place_of(path)) in _UNDECIDED]
+        wrong += ground.lost(settled=True, waiting=waiting)
+        wrong += [f"leftovers: {path}" for path in ground.leftovers() if path not in waiting]
         wrong += [
             f"environment lost: {root}"
             for root in alive

@@ -5,17 +5,22 @@ A sample of what ``nox -s chaos`` plays two thousand of, and the sequences that 
 
 from __future__ import annotations
 
+import errno
+import io
 import random
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.faults import Fault
+from imageai_envs.contents import Contents, users_contents
+from tests.chaos.faults import Fault, disk
 from tests.chaos.in_one_process import player
 from tests.chaos.sequences import Edit, Sequence, Step, draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.chaos.playing import Player
 
@@ -66,3 +71,30 @@ LOST_ONCE = {
 @pytest.mark.parametrize("what", LOST_ONCE)
 def test_lost_once(plays: Player, what: str) -> None:
     assert plays.play(LOST_ONCE[what]) == []
+
+
+def test_an_edited_file_that_cannot_be_read_counts_as_edited(plays: Player, tmp_path: Path) -> None:
+    root = tmp_path / "x"
+    shutil.copytree(plays.made, root, symlinks=True)
+    edited = ("bin/activate", "lib/python3.10/site-packages/numpy/__init__.py")
+    for path in edited:
+        (root / path).write_text("mine", encoding="utf-8")
+    told = set()
+    for number in range(200):
+        with disk(root, Fault("read", number, "EACCES"), io.StringIO()) as faulty:
+            try:
+                contents = users_contents(root)
+            except OSError as error:
+                told.add(error.errno)
+                continue
+        named = {*contents.edited, *(path for path in edited if _is_below(path, contents))}
+        assert named.issuperset(edited), number
+        if not faulty.hit:
+            break
+    else:
+        pytest.fail("more reads than files")
+    assert told == {errno.EACCES}  # the list of what the creator wrote
+
+
+def _is_below(path: str, contents: Contents) -> bool:
+    return any(path == added or path.startswith(f"{added}/") for added in contents.added)
