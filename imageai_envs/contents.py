@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.additions import read as read_additions
-from imageai_envs.distributions import distributions_in
 from imageai_envs.environment import Condition, condition_of, write_atomically
-from imageai_envs.file_reading import read_text
+from imageai_envs.file_reading import RECORDS, read_text
 from imageai_envs.known_files import hash_file
 from imageai_envs.paths import METADATA
-from imageai_envs.records import differences
+from imageai_envs.records import differences, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from imageai_envs.additions import Additions
     from imageai_envs.known_files import Ledger
 
 _CREATION = "venv.json"
@@ -33,7 +33,7 @@ _OURS = frozenset(
     {"owner.json", "state.json", "requirements.txt", "additions.json", "building", "keep.json", "own.copy", _CREATION}
 )
 _DOWNLOADS = f"{METADATA}/fresh"  # see installing
-_HALF_WRITTEN = re.compile(r"\.(?:.+)\.\d+")  # see environment.write_atomically
+_HALF_WRITTEN = re.compile(rf"\.(?:{'|'.join(map(re.escape, _OURS))})\.\d+")  # see environment.write_atomically
 # What every creator of virtual environments writes; for environments that were made before they were listed.
 _CREATED = re.compile(
     r"pyvenv\.cfg|lib64|(?:bin|Scripts)/(?:python[\d.]*(?:\.exe)?|pythonw\.exe|\N{GREEK PI SYMBOL}thon|pydoc\.bat"
@@ -43,12 +43,10 @@ _CREATED = re.compile(
 # Creators of virtual environments mark them so; a .gitignore that says more than "everything" is a person's.
 _MARKS = frozenset({".lock", ".gitignore", "CACHEDIR.TAG"})
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55"  # https://bford.info/cachedir/
-_LONGEST_MARK = 100  # lines
 # What installers add to a dist-info and some of them do not list (PEP 376, PEP 610, uv).
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 # The top of a virtual environment with wheels in it. Of one that was broken off, no more can be told.
 _TOP = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include"})
-_TOP_FILES = frozenset({"pyvenv.cfg", METADATA, *_MARKS})
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,10 @@ def users_contents(root: Path, ledger: Ledger | None = None) -> Contents:
         ledger: knows files that were hashed before; None: all are hashed.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, so that nobody can tell.
     """
-    return Contents(added_files(root), edited_files(root, ledger))
+    installed = _Installed.read(root)
+    return Contents(_all_added(root, installed), _all_edited(root, installed, ledger))
 
 
 def added_files(root: Path) -> tuple[str, ...]:
@@ -97,21 +96,79 @@ def added_files(root: Path) -> tuple[str, ...]:
     Raises:
         OSError: it cannot be read.
     """
-    condition = condition_of(root)
-    if condition is Condition.UNFINISHED:
-        top = [entry.name for entry in root.iterdir()] if root.is_dir() else []
-        return tuple(sorted(name for name in top if name not in _TOP | _TOP_FILES))
-    known = _Known(root, _created(root), set(_recorded(root)), whole_metadata=condition is Condition.NEWER)
-    return tuple(sorted(_added(root, "", known)[0]))
+    return _all_added(root, _Installed.read(root))
 
 
 def edited_files(root: Path, ledger: Ledger | None = None) -> tuple[str, ...]:
-    """Return the files of the environment at ``root`` that are not as they were installed (see :class:`Contents`)."""
+    """Return the files of the environment at ``root`` that are not as they were installed (see :class:`Contents`).
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _all_edited(root, _Installed.read(root), ledger)
+
+
+def _all_added(root: Path, installed: _Installed) -> tuple[str, ...]:
+    if condition_of(root) is Condition.UNFINISHED:
+        top = [entry.name for entry in root.iterdir()] if root.is_dir() else []
+        return tuple(sorted(name for name in top if name not in _TOP and not _is_mark(root, name)))
+    return tuple(sorted(_added(root, "", _Known(root, installed.created, installed.recorded(root)))[0]))
+
+
+def _all_edited(root: Path, installed: _Installed, ledger: Ledger | None) -> tuple[str, ...]:
     if condition_of(root) is Condition.UNFINISHED:
         return ()
-    recorded = set(_recorded(root))
-    created = {path for path, content in (_created(root) or {}).items() if _differs(root, path, content)}
-    return tuple(sorted({*(created - recorded), *_altered(root, ledger)}))
+    created = {path for path, content in (installed.created or {}).items() if _differs(root, path, content)}
+    return tuple(sorted({*(created - installed.recorded(root)), *installed.altered(root, ledger)}))
+
+
+@dataclass(frozen=True)
+class _Installed:
+    """What an environment says was put into it, read once: a RECORD that cannot be read accounts for nothing.
+
+    Attributes:
+        created: what :func:`record_creation` listed; None for environments that were made before it was.
+        records: site-packages, with the rows of each distribution's RECORD.
+        additions: what it got beside its lock.
+    """
+
+    created: dict[str, str] | None
+    records: tuple[tuple[Path, list[tuple[str, list[tuple[str, str]]]]], ...]
+    additions: Additions
+
+    @classmethod
+    def read(cls, root: Path) -> _Installed:
+        """Read it.
+
+        Raises:
+            OSError: the list of what was created is there and cannot be read.
+        """
+        return cls(_created(root), tuple((site, read_records(site)) for site in _sites(root)), read_additions(root))
+
+    def recorded(self, root: Path) -> set[str]:
+        """Return every path that a RECORD names, relative to ``root``; those that lead out of it are nobody's."""
+        links = [f"tensorflow/{name}" for name in self.additions.links]
+        return {
+            within
+            for site, records in self.records
+            for path in (*links, *(path for _, rows in records for path, _ in rows))
+            if (within := _within(root, site, path))
+        }
+
+    def altered(self, root: Path, ledger: Ledger | None) -> Iterator[str]:
+        """Return the installed files whose content is not the one that their RECORD names, or cannot be read."""
+        for site, records in self.records:
+            for items in differences(site, ledger, self.additions.misrecorded, records=records).values():
+                for item in items:
+                    within = _within(root, site, item.path)
+                    if within and (item.found or os.path.lexists(root / within)):
+                        yield within
+
+
+def _within(root: Path, site: Path, path: str) -> str:
+    """Return a path of a RECORD relative to ``root``; empty if it leads out of it."""
+    within = posixpath.normpath(f"{site.relative_to(root).as_posix()}/{path}")
+    return "" if within.startswith(("../", "/")) else within
 
 
 @dataclass(frozen=True)
@@ -121,7 +178,6 @@ class _Known:
     root: Path
     created: dict[str, str] | None
     recorded: set[str]
-    whole_metadata: bool
 
     def accounts_for(self, path: str) -> bool:
         """Tell whether the file at ``path`` is somebody's whom we know."""
@@ -132,22 +188,25 @@ class _Known:
         if self.created is None and _CREATED.fullmatch(path):
             return True
         if directory == METADATA:
-            return self.whole_metadata or name in _OURS or _HALF_WRITTEN.fullmatch(name) is not None
+            return name in _OURS or _HALF_WRITTEN.fullmatch(name) is not None
         if directory.endswith(".dist-info") and name in _OF_INSTALLERS:
             return True
-        return self._is_ignored(path, name, directory)
+        compiled = posixpath.basename(directory) == "__pycache__" and ".pyc" in name
+        return compiled or _is_mark(self.root, path)
 
-    def _is_ignored(self, path: str, name: str, directory: str) -> bool:
-        if posixpath.basename(directory) == "__pycache__" and ".pyc" in name:
-            return True
-        if path not in _MARKS:
-            return False
-        try:
-            lines = read_text(self.root / path).splitlines()[:_LONGEST_MARK]
-        except OSError:
-            return False
-        says = [line for line in lines if line.strip() and not line.startswith("#")]
-        return says in ([], ["*"]) if path != "CACHEDIR.TAG" else says[:1] == [_CACHE_TAG]
+
+def _is_mark(root: Path, path: str) -> bool:
+    """Tell whether ``path`` is one of :data:`_MARKS`, with nothing in it but what creators write."""
+    if path == METADATA or path == "pyvenv.cfg":
+        return True
+    if path not in _MARKS:
+        return False
+    try:
+        lines = read_text(root / path).splitlines()
+    except OSError:
+        return False
+    says = [line for line in lines if line.strip() and not line.startswith("#")]
+    return says in ([], ["*"]) if path != "CACHEDIR.TAG" else says[:1] == [_CACHE_TAG]
 
 
 def _added(root: Path, directory: str, known: _Known) -> tuple[list[str], bool]:
@@ -194,36 +253,13 @@ def _sites(root: Path) -> Iterator[Path]:
             yield site
 
 
-def _recorded(root: Path) -> Iterator[str]:
-    """Return every path that a RECORD names, relative to ``root``; those that lead out of it are nobody's."""
-    for site in _sites(root):
-        base = site.relative_to(root).as_posix()
-        for item in distributions_in(site):
-            for path in item.files:
-                within = posixpath.normpath(f"{base}/{path}")
-                if not within.startswith(("../", "/")):
-                    yield within
-        for name in read_additions(root).links:
-            yield f"{base}/tensorflow/{name}"
-
-
-def _altered(root: Path, ledger: Ledger | None) -> Iterator[str]:
-    """Return the installed files whose content is not the one that their RECORD names."""
-    misrecorded = read_additions(root).misrecorded
-    for site in _sites(root):
-        base = site.relative_to(root).as_posix()
-        for items in differences(site, ledger, misrecorded).values():
-            for item in items:
-                path = posixpath.normpath(f"{base}/{item.path}")
-                if item.found and not path.startswith(("../", "/")):
-                    yield path
-
-
 def _created(root: Path) -> dict[str, str] | None:
-    """Return what :func:`record_creation` listed; None for environments of the versions before."""
+    path = root / METADATA / _CREATION
+    if not os.path.lexists(path):
+        return None
     try:
-        data = json.loads(read_text(root / METADATA / _CREATION))
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(read_text(path, limit=RECORDS))
+    except (ValueError, RecursionError):
         return None
     return {str(path): str(content) for path, content in data.items()} if isinstance(data, dict) else None
 
@@ -237,7 +273,8 @@ def _content(root: Path, path: str) -> str:
 
 
 def _differs(root: Path, path: str, content: str) -> bool:
+    """Tell whether the file is there and another one; one that cannot be read may be anything."""
     try:
-        return _content(root, path) != content
+        return os.path.lexists(root / path) and _content(root, path) != content
     except OSError:
-        return False  # gone: there is nothing to keep
+        return True

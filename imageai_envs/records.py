@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from imageai_envs.file_reading import RECORDS, read_text
 from imageai_envs.known_files import ALGORITHM, ALGORITHMS, hash_file, hash_files
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 from imageai_envs.known_files import Ledger
@@ -62,11 +63,22 @@ class Difference:
     found: str
 
 
+def read_records(site: Path) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the distributions of a site-packages with the rows of their RECORDs; without those that cannot be read."""
+    found = []
+    for item in distributions_in(site):
+        if item.path.suffix == ".dist-info":
+            with contextlib.suppress(OSError, ValueError):
+                found.append((item.name, read_record(item.path)))
+    return found
+
+
 def differences(
     site: Path,
     ledger: Ledger | None = None,
     misrecorded: Mapping[str, str] | None = None,
     names: Collection[str] | None = None,
+    records: Sequence[tuple[str, list[tuple[str, str]]]] | None = None,
 ) -> dict[str, tuple[Difference, ...]]:
     """Return the files that are missing or other ones than RECORD says, by distribution; nothing for those without.
 
@@ -78,18 +90,12 @@ def differences(
         ledger: knows files that were hashed before; None: all are hashed.
         misrecorded: hashes that count as right for a path too.
         names: look only at these distributions (normalized).
+        records: what :func:`read_records` returned, for who needs it too.
     """
-    records: list[tuple[str, list[tuple[str, str]]]] = []
+    records = [(name, [row for row in rows if row[1]]) for name, rows in records or read_records(site)]
     claims: dict[str, str] = {}
     further: dict[str, set[str]] = {path: {said} for path, said in (misrecorded or {}).items()}
-    for item in distributions_in(site):
-        if item.path.suffix != ".dist-info":
-            continue
-        try:
-            rows = [row for row in read_record(item.path) if row[1]]
-        except (OSError, ValueError):
-            continue
-        records.append((item.name, rows))
+    for _, rows in records:
         for path, said in rows:
             if claims.setdefault(path, said) != said:
                 further.setdefault(path, set()).add(claims[path])

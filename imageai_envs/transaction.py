@@ -34,6 +34,7 @@ from imageai_envs.ownership import (
     is_half_marked,
     mark,
     marker_of,
+    name_of,
     owns,
     place_of,
     register,
@@ -337,6 +338,8 @@ def discard(directory: Path, home: Home, reporter: Reporter, *, of: Path | None 
     """
     if not owns(directory, home):
         raise RequestError(f"{directory} is not an environment of this store; it is left alone.", code="not-ours")
+    if not marker_of(directory):  # of a version before: half deleted, it must still be known
+        mark(directory, register(name_of(directory, home) or directory.name, of or directory, home))
     plan_keeping(directory, of or directory, home)
     # Renamed first: a half-deleted directory must never answer to an environment's name.
     doomed = _rest_of(of or directory, marker_of(directory))

@@ -16,10 +16,17 @@ import time
 from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.chaos import in_one_process, with_kills
+from tests.chaos.playing import WRONG
+from tests.chaos.sequences import draw, smallest
 from tests.conftest import CACHE, tiny_template
 from tests.support.catalogue import write_catalogue
 from tests.support.index import Index
+
+if TYPE_CHECKING:
+    from tests.chaos.playing import Player
 
 TOOL = (sys.executable, "-m", "imageai_envs")
 MADE = ("--template", "tiny", "--verify", "imports", "-q")
@@ -156,6 +163,42 @@ def full_disk(count: int, place: Path) -> Counter[str]:
     return result
 
 
+def sequences_in_one_process(count: int, seed: int, place: Path) -> Counter[str]:
+    """Play sequences of what people do and of our commands, with a fault at a file-system call of most commands."""
+    with in_one_process.player(place) as (player, commands):
+        result = _play(player, count, seed)
+        result["faults that struck"] = commands.struck
+        result["different ones (command, call, which of them, error)"] = len(commands.hits)
+    return result
+
+
+def sequences_with_kills(count: int, seed: int, place: Path) -> Counter[str]:
+    """Play sequences with real processes, most of them killed at a random moment."""
+    files = place / "files"
+    files.mkdir()
+    (files / "tiny.toml").write_text(tiny_template(), encoding="utf-8")
+    for name, lock in (("a", "less.txt"), ("b", "more.txt")):
+        (files / f"{name}.txt").write_bytes(Path(lock).read_bytes())
+    with with_kills.player(place, files) as (player, commands):
+        result = _play(player, count, seed)
+        result["commands killed"] = commands.killed
+    return result
+
+
+def _play(player: Player, count: int, seed: int) -> Counter[str]:
+    """Play ``count`` sequences; show the first that went wrong, without all that it goes wrong without, too."""
+    result = Counter(dict.fromkeys(WRONG, 0))
+    for number in range(count):
+        sequence = draw(random.Random(f"{seed} {number}"))
+        result["commands"] += len(sequence.steps)
+        wrong = player.play(sequence)
+        if wrong and not any(result[what] for what in WRONG):
+            print(wrong[0], smallest(sequence, lambda candidate: bool(player.play(candidate))), sep="\n", flush=True)
+        for text in wrong:
+            result[text.partition(":")[0]] += 1
+    return result
+
+
 def prepare(place: Path) -> Index:
     """Set up a hermetic machine: index, template, two locks."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "IMAGEAI_ENV_"))]:
@@ -192,6 +235,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--crowd", type=int, default=20)
     parser.add_argument("--full", type=int, default=20)
+    parser.add_argument("--sequences", type=int, default=2000, help="in one process")
+    parser.add_argument("--killed-sequences", type=int, default=200)
     parser.add_argument("--seed", type=int, default=2106)
     parser.add_argument("--output", type=Path, default=Path("docs/reliability.md"))
     arguments = parser.parse_args()
@@ -199,6 +244,15 @@ def main() -> int:
     results: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory(prefix="imageai-env-chaos-", ignore_cleanup_errors=True) as directory:
         index = prepare(Path(directory))
+        grounds = [Path(directory, name) for name in ("one", "many")]
+        for ground in grounds:
+            ground.mkdir()
+        results[
+            f"{arguments.sequences} sequences of commands and edits in one process, faults at file-system calls"
+        ] = sequences_in_one_process(arguments.sequences, arguments.seed, grounds[0])
+        results[f"{arguments.killed_sequences} sequences of commands and edits, kill -9 at random moments"] = (
+            sequences_with_kills(arguments.killed_sequences, arguments.seed, grounds[1])
+        )
         results[f"kill -9 at {arguments.kills} random moments"] = kills(arguments.kills, chance)
         results[f"{arguments.crowd} changes at once on three names"] = crowd(arguments.crowd, chance)
         if os.geteuid() == 0:
@@ -208,7 +262,7 @@ def main() -> int:
         os.chdir(output.parent)
         index.stop()
     print(json.dumps(results, indent=1))
-    bad = ("lost", "half-built", "leftovers", "corrupted", "deadlocked", "without")
+    bad = ("lost", "half-built", "leftovers", "corrupted", "deadlocked", "without", *WRONG)
     lines = [
         "# Reliability",
         "",
@@ -220,8 +274,7 @@ def main() -> int:
     ]
     failed = 0
     for title, counter in results.items():
-        for what in bad:
-            failed += sum(number for key, number in counter.items() if what in key)
+        failed += sum(number for key, number in counter.items() if any(what in key for what in bad))
         lines += [f"| {title} | {key} | {number} |" for key, number in counter.items()]
     output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return int(failed > 0)
