@@ -40,9 +40,16 @@ _CREATED = re.compile(
     r"|\N{MATHEMATICAL ITALIC SMALL PI}thon|[Aa]ctivate(?:_this\.py|\.\w+)?|deactivate\.\w+)"
     r"|lib/python3\.\d+/site-packages/_virtualenv\.(?:py|pth)"
 )
-# Creators of virtual environments mark them so; a .gitignore that says more than "everything" is a person's.
-_MARKS = frozenset({".lock", ".gitignore", "CACHEDIR.TAG"})
-_CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55"  # https://bford.info/cachedir/
+# What creators of virtual environments (uv, virtualenv, venv of Python 3.13) mark them with, to the letter: one that
+# says anything else is a person's.
+_MARKS = {
+    ".lock": re.compile(""),
+    ".gitignore": re.compile(r"(?:# [Cc]reated by (?:virtualenv automatically|venv; see [^\n]*)\n)?\*\n?"),
+    "CACHEDIR.TAG": re.compile(
+        r"Signature: 8a477f597d28d172789f06886806bc55\n?"
+        r"(?:# This file is a cache directory tag created by [^\n]*\n# For information about [^\n]*\n#[^\n]*\n?)?"
+    ),
+}
 # What installers add to a dist-info and some of them do not list (PEP 376, PEP 610, uv).
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 # The top of a virtual environment with wheels in it. Of one that was broken off, no more can be told.
@@ -199,14 +206,10 @@ def _is_mark(root: Path, path: str) -> bool:
     """Tell whether ``path`` is one of :data:`_MARKS`, with nothing in it but what creators write."""
     if path == METADATA or path == "pyvenv.cfg":
         return True
-    if path not in _MARKS:
-        return False
     try:
-        lines = read_text(root / path).splitlines()
+        return path in _MARKS and _MARKS[path].fullmatch(read_text(root / path)) is not None
     except OSError:
         return False
-    says = [line for line in lines if line.strip() and not line.startswith("#")]
-    return says in ([], ["*"]) if path != "CACHEDIR.TAG" else says[:1] == [_CACHE_TAG]
 
 
 def _added(root: Path, directory: str, known: _Known) -> tuple[list[str], bool]:

@@ -26,7 +26,7 @@ from unittest.mock import patch
 
 from filelock import FileLock
 
-from imageai_envs import creating, maintaining, repairing, running, transaction
+from imageai_envs import creating, maintaining, paths, repairing, running, transaction
 from imageai_envs.catalog import select
 from imageai_envs.cli import app
 from imageai_envs.environment import Condition, condition_of
@@ -89,6 +89,13 @@ class _Engine:
     name = "uv"
     uv = None
 
+    @property
+    def home(self) -> Home:
+        return paths.home()
+
+    def apart(self, _cache: Path) -> _Engine:
+        return self
+
     def describe(self, _interpreter: Interpreter) -> str:
         return "uv 0.13.9"
 
@@ -107,8 +114,9 @@ class _Engine:
         except OSError as error:
             raise InstallError(f"The installer failed: {error}") from error
 
-    def distrust(self, names: frozenset[str], *_: object) -> None:
+    def distrust(self, *_: object) -> bool:
         """Have no cache."""
+        return True
 
     def uninstall(self, python: Path, names: frozenset[str], *_: object) -> None:
         from imageai_envs.distributions import distributions_in
