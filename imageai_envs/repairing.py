@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs import additions
 from imageai_envs.checks import faults, look_at
-from imageai_envs.contents import edited_files
+from imageai_envs.contents import users_contents
 from imageai_envs.engines import get_engine
 from imageai_envs.errors import InstallError
 from imageai_envs.hook import DISTRIBUTION as HOOK
@@ -103,8 +103,7 @@ def _mend(
     with scratch(home, "repair") as work:
         conda = ["conda-meta"] if any(finding.id == "conda-meta" for finding in findings) else []
         removed += conda
-        edited = [path for path in edited_files(environment.root) if (environment.root / path).stat().st_size]
-        kept = keep(environment.root, move=conda, copy=edited)
+        kept = keep(environment.root, move=conda, copy=_at_risk(environment.root, findings))
         if kept:
             reporter.warn(kept.words())
         _drop_stale_records(environment, lock, found)
@@ -117,6 +116,18 @@ def _mend(
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
     return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed))
+
+
+def _at_risk(root: Path, findings: Sequence[Finding]) -> list[str]:
+    """Return what of the user's an installer may overwrite or delete: edited files, and others that lie among its own.
+
+    Without a RECORD nobody knows whose the files are; uv takes away every ``__pycache__`` as a whole.
+    """
+    contents = users_contents(root)
+    edited = [path for path in contents.edited if (root / path).stat().st_size]
+    unknown = any(finding.id in ("record-missing", "duplicate") for finding in findings)
+    among = [path for path in contents.added if "/site-packages/" in path and (unknown or "/__pycache__" in path)]
+    return [*edited, *among]
 
 
 def _drop_stale_records(environment: Environment, lock: Lock, names: frozenset[str]) -> None:

@@ -7,8 +7,8 @@ nothing: whoever settles what it left goes on.
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import filecmp
 import json
 import os
 import shutil
@@ -71,13 +71,19 @@ def plan_keeping(directory: Path, root: Path, home: Home) -> None:
     from imageai_envs.known_files import Ledger
 
     contents = users_contents(directory, Ledger(home.known_files))
-    if contents:
+    path = directory / METADATA / _PLAN
+    if not contents:
+        path.unlink(missing_ok=True)  # of a command that failed, or that came along with a copy
+    else:
         plan = {"to": kept_beside(root).name, "move": list(contents.added), "copy": list(contents.edited)}
-        write_atomically(directory / METADATA / _PLAN, json.dumps(plan) + "\n")
+        write_atomically(path, json.dumps(plan) + "\n")
 
 
 def carry_out(directory: Path) -> Kept | None:
     """Do what :func:`plan_keeping` wrote into ``directory``; what was done already, before a kill, stays done.
+
+    The plan stays, and goes with the directory: who is killed before the user was told where it all is, is followed by
+    one who says it.
 
     Raises:
         OSError: something cannot be moved or copied; it stays where it is, and so does the plan.
@@ -90,11 +96,11 @@ def carry_out(directory: Path) -> Kept | None:
         place, moved, copied = directory.with_name(plan["to"]), list(plan["move"]), list(plan["copy"])
     except (ValueError, KeyError, TypeError) as error:
         raise OSError(errno.EIO, "what was to be kept cannot be read", str(path)) from error
+    place = place if place.is_dir() and not place.is_symlink() else _free(place)
     for item in copied:
         _copy(directory / item, place / item)
     for item in moved:
         _move(directory / item, place / item)
-    path.unlink()
     return Kept(place, (*moved, *copied))
 
 
@@ -116,16 +122,34 @@ def keep(root: Path, *, move: Sequence[str] = (), copy: Sequence[str] = ()) -> K
 
 def _move(source: Path, target: Path) -> None:
     if os.path.lexists(source):
+        target = _free(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
 
 
 def _copy(source: Path, target: Path) -> None:
-    if not os.path.lexists(source) or os.path.lexists(target):
+    if not os.path.lexists(source) or _is_copy(source, target):
         return
+    target = _free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_name(f".{target.name}.half")
-    with contextlib.suppress(FileNotFoundError):
-        half.unlink()
-    shutil.copy2(source, half, follow_symlinks=False)
+    half = _free(target.with_name(f".{target.name}.half"))
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, half, symlinks=True)
+    else:
+        shutil.copy2(source, half, follow_symlinks=False)
     half.rename(target)
+
+
+def _free(target: Path) -> Path:
+    """Return a name at which nothing lies: somebody may have put something there since the plan was made."""
+    free, number = target, 2
+    while os.path.lexists(free):
+        free, number = target.with_name(f"{target.name}-{number}"), number + 1
+    return free
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    """Tell whether ``source`` was copied to ``target`` before a kill."""
+    if source.is_symlink() or target.is_symlink() or not target.is_file():
+        return False
+    return filecmp.cmp(source, target, shallow=False)

@@ -155,7 +155,7 @@ class Ground:
         kept = root.with_name(f"{root.name}-kept-{datetime.now(timezone.utc).date()}")
         if edit.what == "kept name":
             self.write(kept / "train.py")
-            self.write(kept / "lib" / "mine.py")
+            self.write(kept / "bin" / "activate")
         elif edit.what == "kept name in the way":
             self.write(kept)
         elif edit.what in ("moved away", "moved back"):
@@ -173,7 +173,7 @@ class Ground:
         if edit.path in CREATED and not (root / METADATA / "venv.json").exists():
             return  # nobody can tell either how these were before
         half = is_building(root) and condition_of(root) is Condition.UNFINISHED
-        if half and path.relative_to(root).parts[:1] in (("lib",), ("bin",), (METADATA,)):
+        if half and path.relative_to(root).parts[:1] in (("lib",), ("bin",), ("pyvenv.cfg",), (METADATA,)):
             return
         if edit.what == "added":
             self.write(path)

@@ -35,6 +35,7 @@ from imageai_envs.framework import TENSORFLOW, Release
 from imageai_envs.interpreters import Interpreter
 from imageai_envs.lockfile import Header, Lock, Pin
 from imageai_envs.paths import CACHE_VARIABLE, HOME_VARIABLE, Home
+from imageai_envs.verify import Verification, verify
 from tests.chaos import faults
 from tests.chaos.ground import Ground
 from tests.chaos.playing import End, Player, wipe
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imageai_envs.distributions import Distribution
+    from imageai_envs.process import Log
+    from imageai_envs.progress import Reporter
 
 PYTHON = Interpreter(Path("/usr/bin/env"), (3, 10, 13), "CPython", "linux", "x86_64", "PATH")
 _SITE = "lib/python3.10/site-packages"
@@ -158,6 +161,11 @@ def _create_venv(interpreter: Interpreter, root: Path, *_: object) -> tuple[()]:
     return ()
 
 
+def _verify(root: Path, lock: Lock, _level: str, log: Log, reporter: Reporter) -> Verification:
+    """Compare with the lock; run nothing."""
+    return verify(root, lock, "none", log, reporter)
+
+
 @contextmanager
 def stand_ins() -> Iterator[None]:
     """Put what is not real into its place."""
@@ -176,6 +184,7 @@ def stand_ins() -> Iterator[None]:
         stack.enter_context(patch.object(creating, "select", selecting))
         stack.enter_context(patch("imageai_envs.catalog.select", selecting))
         stack.enter_context(patch.object(creating, "verified_lock", lambda _: lock("a")))
+        stack.enter_context(patch.object(creating, "verify", _verify))
         stack.enter_context(patch.object(running, "run_in", lambda *_: 0))
         stack.enter_context(patch.object(running, "can_be_watched", lambda *_: False))
         stack.enter_context(patch.object(os, "cpu_count", lambda: 1))  # one thread: calls come in one order

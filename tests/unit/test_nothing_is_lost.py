@@ -62,6 +62,13 @@ LOST_ONCE = {
     "a hidden file with a number in our directory": Sequence(
         (), (step(*CREATE), step("recreate", "x", edits=(Edit("added", "x", ".imageai-env/.notes.2"),)))
     ),
+    "repaired without a RECORD: whose the files are is not known then": Sequence(
+        (),
+        (
+            step(*CREATE),
+            step("repair", "x", edits=(Edit("replaced", "x", "{site}/numpy/__init__.py"), Edit("record gone", "x"))),
+        ),
+    ),
     "one of the version before, half deleted: its marker has no id, and its state is gone": Sequence(
         (("v", "version before"),), (step("recreate", "./.venv", fault=Fault("rmdir", 9, "ENOSPC")),)
     ),
@@ -71,6 +78,25 @@ LOST_ONCE = {
 @pytest.mark.parametrize("what", LOST_ONCE)
 def test_lost_once(plays: Player, what: str) -> None:
     assert plays.play(LOST_ONCE[what]) == []
+
+
+@pytest.mark.parametrize("in_the_way", ["kept name", "kept name in the way"])
+@pytest.mark.parametrize("edit", [Edit("added", "x", "train.py"), Edit("appended", "x", "bin/activate")])
+def test_a_file_of_the_users_where_one_was_to_be_kept(plays: Player, edit: Edit, in_the_way: str) -> None:
+    """Somebody put it there after the command was killed that had planned to keep something there."""
+    for fault in (*(Fault("mkdir", number, "kill") for number in range(2, 6)), Fault("rename", 2, "kill")):
+        removal = step("remove", "x", "-y", edits=(edit,), fault=fault)
+        after = step("list", edits=(Edit(in_the_way, "x"),))
+        assert plays.play(Sequence((), (step(*CREATE), removal, after))) == [], fault
+
+
+def test_killed_between_the_last_move_and_the_word_about_it(plays: Player) -> None:
+    """The first call after it is one of the deletion; which number it has, nobody needs to know."""
+    edits = (Edit("added", "x", "train.py"),)
+    for number in range(6):
+        for kind in ("rename", "remove", "rmdir"):
+            removal = step("remove", "x", "-y", edits=edits, fault=Fault(kind, number, "kill before"))
+            assert plays.play(Sequence((), (step(*CREATE), removal))) == [], (kind, number)
 
 
 def test_an_edited_file_that_cannot_be_read_counts_as_edited(plays: Player, tmp_path: Path) -> None:
