@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import LockFileError, RequestError
 from imageai_envs.framework import FRAMEWORKS, release_in
+from imageai_envs.redaction import redact
 from imageai_envs.target import Target
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _FIRST = f"# imageai-env lock, format {FORMAT}"
 _ANY_FIRST = re.compile(r"# imageai-env lock, format (\d+)")
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})(?=\s|\\|$)")
-_ORIGIN = re.compile(r"^(?:-r|-c|--requirement|--constraint)\b|^$")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _check_version(version: str, number: int) -> None:
 def _read_via(comment: str) -> list[str]:
     """Return the distributions of a ``# via`` comment; files (``-r x``) are the template or the user, not named."""
     words = re.sub(r"^#\s*(?:via\b)?", "", comment).split(",")
-    return [canonicalize_name(word.strip()) for word in words if not _ORIGIN.match(word.strip())]
+    return [canonicalize_name(word.strip()) for word in words if _NAME.fullmatch(word.strip())]
 
 
 def is_lock(path: Path) -> bool:
@@ -234,7 +235,8 @@ def parse_lock(text: str) -> Lock:
     for line in text.splitlines():
         entry = re.match(r"# ([a-z-]+): (.*)", line)
         if entry:
-            fields.setdefault(entry[1], []).append(entry[2].strip())
+            # A stranger's address would go into our own copy.
+            fields.setdefault(entry[1], []).append(redact(entry[2].strip()))
     pins = parse_pins(text)
     for pin in pins:
         if not pin.hashes:
