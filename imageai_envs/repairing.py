@@ -21,6 +21,7 @@ from imageai_envs.users_files import keep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from imageai_envs.checks import Finding
     from imageai_envs.environment import Environment

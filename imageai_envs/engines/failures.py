@@ -45,6 +45,14 @@ _KINDS = (
         "Set IMAGEAI_ENV_HOME (and UV_CACHE_DIR or PIP_CACHE_DIR) to directories that you may write.",
     ),
     _Kind(
+        "bad-address",
+        r"invalid port number|Port could not be cast to integer|Please check proxy URL|: Failed to parse: |InvalidURL"
+        r"|relative URL without a base|empty host",
+        "The address of an index or proxy is malformed.",
+        "Write what is special in a password as %2F (/), %40 (@), %23 (#), %3F (?) or %25 (%): PIP_INDEX_URL, "
+        "UV_DEFAULT_INDEX, HTTPS_PROXY.",
+    ),
+    _Kind(
         "hash-mismatch",
         r"Hash mismatch|DO NOT MATCH THE HASHES",
         "A downloaded file is not the one that the lock names: its sha256 differs.",
@@ -95,8 +103,13 @@ _BUILD = _Kind(
 )
 
 
+_TRACEBACK = "Traceback (most recent call last)"
+
+
 def _end_of(text: str, limit: int = 12) -> str:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    if _TRACEBACK in text:  # pip's own; its last line says what happened
+        lines = [line for line in lines if not line.startswith(" ") and _TRACEBACK not in line]
     return "\n".join(lines[-limit:])
 
 

@@ -34,12 +34,14 @@ class Index:
         requests: paths that were asked for.
         faults: pattern of a path to the kind of failure (see :data:`KINDS`).
         password: when set, every request needs it, with the user ``robot``.
+        token: when set, all lies below a directory of this name, and nothing elsewhere.
     """
 
     directory: Path
     requests: list[str] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     password: str | None = None
+    token: str | None = None
     _server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
@@ -74,6 +76,7 @@ class Index:
         self.requests.clear()
         self.faults.clear()
         self.password = None
+        self.token = None
 
     def files_of(self, project: str) -> list[Path]:
         """Return the files of a project."""
@@ -117,6 +120,11 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
             if index.password and not self._authorized(index.password):
                 self._send(401, b"who are you?", "text/plain")
                 return
+            path = self.path.partition("?")[0]
+            if index.token and not path.startswith(f"/{index.token}/"):
+                self._send(404, b"nothing here", "text/plain")
+                return
+            path = path.removeprefix(f"/{index.token}")
             fault = next((kind for pattern, kind in index.faults.items() if re.search(pattern, self.path)), None)
             if fault == "slow":
                 time.sleep(_TOO_LONG)
@@ -125,10 +133,10 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
             elif fault == "reset":
                 self.close_connection = True
                 self.connection.close()
-            elif self.path.startswith("/simple/"):
-                self._page(self.path.removeprefix("/simple/").strip("/"), hashes=fault != "no hash")
+            elif path.startswith("/simple/"):
+                self._page(path.removeprefix("/simple/").strip("/"), hashes=fault != "no hash")
             else:
-                self._file(self.path.removeprefix("/files/"), fault)
+                self._file(path.removeprefix("/files/"), fault)
 
         def _authorized(self, password: str) -> bool:
             expected = base64.b64encode(f"robot:{password}".encode()).decode()
@@ -146,7 +154,7 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
                 entries.append(
                     {
                         "filename": file.name,
-                        "url": f"/files/{file.name}",
+                        "url": f"{f'/{index.token}' if index.token else ''}/files/{file.name}",
                         "hashes": {"sha256": _sha256(file.read_bytes())} if hashes else {},
                         "requires-python": requires[1].decode() if requires else None,
                         "core-metadata": {"sha256": _sha256(metadata)} if metadata else False,

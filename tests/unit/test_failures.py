@@ -217,6 +217,14 @@ def test_an_unknown_failure_shows_the_end_of_the_output() -> None:
     assert str(LOG) in error.message
 
 
+def test_a_traceback_of_pip_is_not_shown() -> None:
+    text = 'before\nTraceback (most recent call last):\n  File "x.py", line 1\n    raise ValueError\nValueError: odd\n'
+    error = install_failure(failed(text), LOG)
+    assert "before\n  ValueError: odd\n" in error.message
+    assert "Traceback" not in error.message
+    assert "x.py" not in error.message
+
+
 def test_the_causes_line_is_shown_whole() -> None:
     error = install_failure(failed(UV_OFFLINE), LOG)
     assert "error sending request for url (http://127.0.0.1:9/simple/keras/)\n" in error.message
@@ -270,6 +278,21 @@ WARNING: 401 Error, Credentials not correct for http://127.0.0.1:39473/simple/ke
 ERROR: Could not find a version that satisfies the requirement keras==2.10.0 (from versions: none)
 ERROR: No matching distribution found for keras==2.10.0
 """
+UV_BAD_ADDRESS = """\
+error: invalid value 'https://robot:se/cret@127.0.0.1/simple/' for '--default-index <DEFAULT_INDEX>': invalid port number
+
+For more information, try '--help'.
+"""
+PIP_BAD_ADDRESS = """\
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/urllib/parse.py", line 182, in port
+    raise ValueError(f"Port could not be cast to integer value as {port!r}")
+ValueError: Port could not be cast to integer value as 'se'
+"""
+PIP_BAD_PROXY = """\
+Looking in indexes: https://127.0.0.1/simple
+ERROR: Could not install packages due to an OSError: Failed to parse: http://robot:se/cret@127.0.0.1:9
+"""
 UV_FORBIDDEN = UV_WRONG_PASSWORD.replace("401 Unauthorized", "403 Forbidden")
 
 
@@ -306,6 +329,9 @@ def test_what_no_index_has(text: str, words: str) -> None:
         (UV_WRONG_PASSWORD, "index-auth"),
         (UV_FORBIDDEN, "index-auth"),
         (PIP_WRONG_PASSWORD, "index-auth"),
+        (UV_BAD_ADDRESS, "bad-address"),
+        (PIP_BAD_ADDRESS, "bad-address"),
+        (PIP_BAD_PROXY, "bad-address"),
         (UV_INSTALL_PAGE_500, "index-error"),
         (UV_OFFLINE, "network"),
         (UV_NO_DNS, "network"),
