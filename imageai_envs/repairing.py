@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imageai_envs.lockfile import Lock
     from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
+    from imageai_envs.users_files import Kept
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class Repaired:
         mended: distributions installed anew.
         removed: distributions and directories taken out.
         recreated: it had to be rebuilt as a whole.
+        kept: what of the user's was at risk, and where it is now.
     """
 
     before: tuple[Finding, ...]
     mended: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     recreated: bool = False
+    kept: tuple[Kept, ...] = ()
 
 
 def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -> Repaired:
@@ -65,7 +68,7 @@ def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -
         repaired = _mend(environment, lock, findings, home, reporter, how)
     if faults(environment):
         reporter.note("mending in place was not enough; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings)
+        return _rebuild(environment, home, reporter, how, findings, repaired.kept)
     return repaired
 
 
@@ -75,15 +78,17 @@ def _rebuild(
     reporter: Reporter,
     how: How,
     findings: tuple[Finding, ...],
+    kept: tuple[Kept, ...] = (),
 ) -> Repaired:
-    left = faults(recreate(environment, home, reporter, how).environment)
+    created = recreate(environment, home, reporter, how)
+    left = faults(created.environment)
     if left:
         raise InstallError(
             f"After rebuilding, something is wrong still: {left[0].evidence}.",
             hint=f"imageai-env check {environment.name}",
             code="not-mended",
         )
-    return Repaired(findings, recreated=True)
+    return Repaired(findings, recreated=True, kept=(*kept, *created.kept))
 
 
 def _mendable(finding: Finding, lock: Lock) -> bool:
@@ -116,7 +121,7 @@ def _mend(
     # Also when nothing but TensorFlow was installed anew: its links went with it.
     additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
-    return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed))
+    return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed), kept=(kept,) if kept else ())
 
 
 def _at_risk(root: Path, findings: Sequence[Finding]) -> list[str]:

@@ -31,6 +31,7 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
         "mended": list(repaired.mended),
         "removed": list(repaired.removed),
         "recreated": repaired.recreated,
+        "kept": [kept.to_json() for kept in repaired.kept],
     }
     if not repaired.before:
         return Result("repair", data, [f"{name}: nothing to mend."])
