@@ -80,7 +80,8 @@ class Ground:
     def write(self, path: Path, head: bytes = b"") -> None:
         """Write a file of the user's; what it replaces was the user's to lose."""
         self._number += 1
-        content = head + b"# written by a person, %d\n" % self._number
+        mark = b"# " if path.suffix == ".py" else b""  # a comment alone in .gitignore is what creators write
+        content = head + mark + b"written by a person, %d\n" % self._number
         self.forget(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
