@@ -86,11 +86,9 @@ def _files(name: str, version: str) -> dict[str, bytes]:
     return files
 
 
-@dataclass(frozen=True)
 class _Engine:
     """Stands in for uv: installs by writing, resolves by knowing."""
 
-    home: Home
     name = "uv"
     uv = None
 
@@ -164,6 +162,7 @@ def _verify(root: Path, lock: Lock, _level: str, log: Log, reporter: Reporter) -
 def stand_ins() -> Iterator[None]:
     """Put what is not real into its place."""
     with contextlib.ExitStack() as stack:
+        engine: Any = _Engine()
         chosen = functools.cache(lambda request, _data: select(request, _NOWHERE))
 
         def selecting(request: object, home: Any) -> object:
@@ -172,7 +171,7 @@ def stand_ins() -> Iterator[None]:
         for module in (creating, maintaining):
             stack.enter_context(patch.object(module, "find_python", lambda *_, **__: PYTHON))
         for module in (creating, maintaining, repairing):
-            stack.enter_context(patch.object(module, "get_engine", lambda _, home: _Engine(home)))
+            stack.enter_context(patch.object(module, "get_engine", lambda *_: engine))
         stack.enter_context(patch.object(creating, "create_venv", _create_venv))
         stack.enter_context(patch.object(creating, "select", selecting))
         stack.enter_context(patch("imageai_envs.catalog.select", selecting))
