@@ -94,6 +94,6 @@ def doctor_zoo(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill, crowd and starve the command line; writes docs/reliability.md (twenty minutes)."""
+    """Play sequences with faults and kills; kill, crowd and starve the command line (writes docs/reliability.md)."""
     install(session, "test")
     session.run("python", "-m", "tests.chaos.experiments", *session.posargs)

@@ -31,6 +31,7 @@ _SCHEMA = 2
 _RECORD_SCHEMA = 1
 MARKER = "owner.json"
 _WITHOUT_ID = ""  # the claim of a marker of the versions before
+_UNREADABLE = "?"  # the claim of a marker that is damaged, or cannot be read this time
 _ID = re.compile(r"[0-9a-f]{32}")
 _RECORD = re.compile(r"(?P<name>.+)\.(?P<id>[0-9a-f]{32})\.json")
 # What stands beside an environment while it is changed, or after a command was killed.
@@ -77,7 +78,7 @@ def marker_of(directory: Path) -> str | None:
     except (OSError, ValueError, RecursionError):
         data = None
     claim = data.get("id", _WITHOUT_ID) if isinstance(data, dict) else None
-    return claim if isinstance(claim, str) and (claim == _WITHOUT_ID or _ID.fullmatch(claim)) else "?"
+    return claim if isinstance(claim, str) and (claim == _WITHOUT_ID or _ID.fullmatch(claim)) else _UNREADABLE
 
 
 def has_marker(directory: Path) -> bool:
@@ -177,10 +178,13 @@ def forget(id_: str | None, place: Path, home: Home) -> None:
 def forget_gone(root: Path, home: Home) -> None:
     """Drop what the store knows of directories at ``root`` that are gone. A disk that is not mounted is not gone."""
     real = real_place(root)
-    if not root.parent.is_dir():
+    try:
+        here = [entry for entry in root.parent.iterdir() if place_of(entry) == root]
+    except OSError:
         return
-    here = [root, *root.parent.glob(f".{glob.escape(root.name)}.imageai-env-*")]
     claims = {marker_of(entry) for entry in here}
+    if _UNREADABLE in claims:
+        return
     tags = {match["tag"] for entry in here if (match := LEFTOVER.fullmatch(entry.name))}
     for record in records(home):
         if record.root == real and record.id not in claims and record.id[:8] not in tags:

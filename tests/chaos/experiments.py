@@ -1,6 +1,7 @@
 """Kill, crowd and starve the command line, and look at what is left. Run by ``nox -s chaos``.
 
-Everything is real (processes, signals, a full tmpfs) except the index, which serves tiny wheels from this machine.
+Everything is real (processes, signals, a full tmpfs) except the index, which serves tiny wheels from this machine, and
+except what :mod:`tests.chaos.in_one_process` says of itself.
 """
 
 from __future__ import annotations

@@ -31,10 +31,11 @@ _OLD_MARKER = {"schema": 1, "owner": "imageai-env"}
 
 @dataclass
 class Written:
-    """What somebody wrote, and where it is, or was when we last saw it."""
+    """What somebody wrote, where it is, or was when we last saw it, and where it was written."""
 
     content: bytes
     path: Path
+    first: Path
 
 
 @dataclass
@@ -80,7 +81,8 @@ class Ground:
     def write(self, path: Path, head: bytes = b"") -> None:
         """Write a file of the user's; what it replaces was the user's to lose."""
         self._number += 1
-        content = head + b"# written by a person, %d\n" % self._number
+        mark = b"# " if path.suffix == ".py" else b""  # a comment alone in .gitignore is what creators write
+        content = head + mark + b"written by a person, %d\n" % self._number
         self.forget(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ class Ground:
             half.replace(path)
         except OSError:  # something else lies there, or somebody closed it
             return
-        self.written.append(Written(content, path))
+        self.written.append(Written(content, path, path))
 
     def forget(self, path: Path) -> None:
         """Take out what lay at or below ``path``: its owner did away with it."""
@@ -197,7 +199,7 @@ class Ground:
         content = before + b"# appended by a person, %d\n" % self._number
         self.forget(path)
         path.write_bytes(content)
-        self.written.append(Written(content, path))
+        self.written.append(Written(content, path, path))
 
     def _spoil(self, what: str, root: Path, site: Path) -> None:
         state, record = root / METADATA / "state.json", next(iter(site.glob("numpy*.dist-info/RECORD")), None)
@@ -205,7 +207,8 @@ class Ground:
             self._number += 1
             target = f"/nowhere/{self._number}"
             (root / f"link {self._number}").symlink_to(target)
-            self.written.append(Written(f"-> {target}".encode(), root / f"link {self._number}"))
+            link = root / f"link {self._number}"
+            self.written.append(Written(f"-> {target}".encode(), link, link))
         elif what == "closed directory" and not (root / "closed").exists():
             self.write(root / "closed" / "secret.txt")
             (root / "closed").chmod(0o500)
@@ -240,7 +243,7 @@ class Ground:
         source.rename(target)
         for item in self.written:
             if source in item.path.parents:
-                item.path = target / item.path.relative_to(source)
+                item.path = item.first = target / item.path.relative_to(source)
         if source in self.foreign:
             self.foreign[target] = self.foreign.pop(source)
 
@@ -268,7 +271,7 @@ class Ground:
         wrong = []
         for item in self.written:
             found = where.get(item.content, [])
-            if item.path in found:
+            if item.path in found or item.first in found:
                 continue
             named = [path for path in found if self._is_named(path, item.path)]
             if any(place in path.parents for path in found for place in waiting):

@@ -5,6 +5,7 @@ A sample of what ``nox -s chaos`` plays two thousand of, and the sequences that 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import random
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs.contents import Contents, users_contents
+from imageai_envs.ownership import aside, forget_gone, mark, owns, register
+from imageai_envs.paths import Home
 from tests.chaos.faults import Fault, disk
 from tests.chaos.in_one_process import player
 from tests.chaos.sequences import Edit, Sequence, Step, draw
@@ -120,6 +123,23 @@ def test_an_edited_file_that_cannot_be_read_counts_as_edited(plays: Player, tmp_
     else:
         pytest.fail("more reads than files")
     assert told == {errno.EACCES}  # the list of what the creator wrote
+
+
+@pytest.mark.parametrize("kind", ["read", "list"])
+@pytest.mark.parametrize("what", ["EIO", "EACCES"])
+def test_one_read_that_fails_makes_nothing_anybody_elses(tmp_path: Path, kind: str, what: str) -> None:
+    home, root = Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config"), tmp_path / "envs" / "x"
+    mark(aside(root), register("x", root, home))
+    mark(root, register("x", root, home))
+    for number in range(20):
+        with disk(tmp_path, Fault(kind, number, what), io.StringIO()) as faulty, contextlib.suppress(OSError):
+            forget_gone(root, home)
+        assert owns(root, home), number
+        assert owns(aside(root), home), number
+        if not faulty.hit:
+            break
+    else:
+        pytest.fail("more calls than there are files")
 
 
 def _is_below(path: str, contents: Contents) -> bool:
