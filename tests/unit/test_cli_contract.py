@@ -33,6 +33,7 @@ EXIT_CODES = {
     "ImageAIEnvError": 1,
     "UsageProblem": 2,
     "RequestError": 3,
+    "FileError": 3,
     "TemplateError": 3,
     "LockFileError": 3,
     "PythonNotFoundError": 4,
