@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imageai_envs.paths import Home
     from imageai_envs.progress import Reporter
 
-_CACHES = ("virtualenv", "pip-tools", "locks", "pages")
+_CACHES = ("virtualenv", "pip-tools", "locks", "pages", "known-files")
 _KEPT_LOGS = 3  # of what was done without an environment, the last ones: somebody may be reading why it failed
 
 

@@ -162,7 +162,7 @@ def test_a_shell_that_is_open_keeps_nothing(home: Home, helper: Path) -> None:
         assert gc(home) == {f"cache/helpers/{helper.name}"}
 
 
-@pytest.mark.parametrize("name", ["virtualenv", "pip-tools", "locks", "pages"])
+@pytest.mark.parametrize("name", ["virtualenv", "pip-tools", "locks", "pages", "known-files"])
 def test_caches(home: Home, name: str, tmp_path: Path) -> None:
     (home.cache / name / "deep").mkdir(parents=True)
     (home.cache / ".interpreters-abc").touch()
