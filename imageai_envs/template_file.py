@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = 1
-_LARGEST = 1_000_000_000  # MB of an environment
+_LARGEST = 10**15  # MB of an environment; above it, arithmetic is what fails
 _LONGEST = 200  # characters of a version, a specifier or a name
 _MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")

@@ -453,8 +453,8 @@ def test_a_template_of_pytorch(tmp_path: Path) -> None:
         ('"2.10.0", "2.10.1"', ", ".join(['"2.10.0"'] * 501), "more than 500 entries"),
         ('preferred = ["3.10"]', 'preferred = ["3.10.1"]', "not a minor"),
         ('requires = ">=3.7,<3.11"', f'requires = ">={"1" * 5000}"', "python.requires"),
-        ("disk-mb = 1391", "disk-mb = -1", "must be between 0 and 1000000000"),
-        ("disk-mb = 1391", "disk-mb = 99999999999", "must be between 0 and 1000000000"),
+        ("disk-mb = 1391", "disk-mb = -1", "must be between 0 and 1000000000000000"),
+        ("disk-mb = 1391", "disk-mb = 99999999999999999", "must be between 0 and 1000000000000000"),
         ('"numpy"', '"--index-url=http://evil.invalid"', "not a PEP 508 requirement"),
         ('"numpy"', '"numpy @ https://evil.invalid/x.whl"', "direct references"),
         ('"numpy"', f'"numpy=={"1" * 1900}"', "no number any more"),
@@ -739,9 +739,10 @@ def examples() -> list[str]:
 
 
 def test_the_examples_in_the_documentation_are_valid(tmp_path: Path) -> None:
-    template, reasons = examples()
+    template, defaults, reasons = examples()
 
     assert load_template(write(tmp_path, template)).newest == "2.10.1"
+    assert load_defaults(write(tmp_path, defaults)) == load_defaults(shipped_templates() / DEFAULTS)
     assert len(load_unsupported(write(tmp_path, reasons)).tensorflow) == 1
 
 
