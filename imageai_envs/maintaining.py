@@ -165,7 +165,7 @@ def sync(environment: Environment, lock: Path | None, home: Home, reporter: Repo
     if not findings and view.lock is not None and view.lock.digest == wanted.digest:
         return Changed(())
     before = {item.name: item.version for item in view.installed}
-    created = recreate(environment, home, reporter, how, lock=lock)
+    created = recreate(environment, home, reporter, how, lock=wanted)
     after = {item.name: item.version for item in look_at(environment).installed}
     changes = tuple(
         Change(name, before.get(name, ""), after.get(name, ""))
