@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.disk_use import measure
 from imageai_envs.logs import WITHOUT_ENVIRONMENT
-from imageai_envs.ownership import LEFTOVER, known_names
+from imageai_envs.ownership import LEFTOVER, is_half_marked, known_names, owns
 from imageai_envs.scratch import abandoned, at_work, delete_tree, doom, held, is_held, nobody_at_work, sweep_scratch
 from imageai_envs.transaction import recover
 
@@ -47,7 +47,8 @@ def find_garbage(home: Home) -> tuple[Garbage, ...]:
     Raises:
         OSError: a directory cannot be read.
     """
-    found = [("rest", entry) for entry in _entries(home.environments) if LEFTOVER.fullmatch(entry.name)]
+    rests = (entry for entry in _entries(home.environments) if LEFTOVER.fullmatch(entry.name))
+    found = [("rest", entry) for entry in rests if owns(entry, home) or is_half_marked(entry, home)]
     found += [("scratch", path) for path in abandoned(home)]
     if not at_work(home):
         directories = (entry for entry in _entries(home.helpers) if entry.is_dir())

@@ -94,7 +94,14 @@ def owns(directory: Path, home: Home) -> bool:
     place = real_place(place_of(directory))
     if claim == _WITHOUT_ID:
         return _was_ours(directory, place, home)
-    return any(record.root == place for record in records(home, id_=claim))
+    return any(record.root == place or _was_renamed(record, place, home) for record in records(home, id_=claim))
+
+
+def _was_renamed(record: Record, place: Path, home: Home) -> bool:
+    """Tell whether the user gave an environment another name in the store, where nobody else's directories come."""
+    inside = home.environments.resolve()
+    gone = not os.path.lexists(record.root) and not os.path.lexists(aside(record.root))
+    return record.root.parent == inside == place.parent and gone
 
 
 def _was_ours(directory: Path, place: Path, home: Home) -> bool:
@@ -146,6 +153,8 @@ def name_of(root: Path, home: Home) -> str | None:
     """Return the name under which the store knows the environment at ``root``; None for what is not ours."""
     if not owns(root, home):
         return None
+    if root.parent.resolve() == home.environments.resolve():
+        return root.name
     claim = marker_of(root)
     for record in records(home, id_=claim or "-"):
         return record.name

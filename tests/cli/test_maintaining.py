@@ -287,16 +287,19 @@ def test_clone_and_rename(root: Path) -> None:
 
 
 def test_gc(root: Path) -> None:
-    rest = envs() / ".gone.imageai-env-rest-0123abcd"
-    shutil.copytree(root / ".imageai-env", rest / ".imageai-env")
+    assert tool("create", "gone", *MADE).code == 0
+    rest = (envs() / "gone").rename(envs() / ".gone.imageai-env-rest-0123abcd")
     foreign = envs() / ".other.imageai-env-rest-4567abcd"
     foreign.mkdir()
+    copied = envs() / ".copied.imageai-env-rest-89abcdef"
+    shutil.copytree(root / ".imageai-env", copied / ".imageai-env")
     planned = tool("gc", "--dry-run", "--json").json()["data"]
-    assert str(rest) in [item["path"] for item in planned["items"]]
+    assert [item["path"] for item in planned["items"] if item["kind"] == "rest"] == [str(rest)]
     assert rest.exists()
     assert tool("gc").code == 0
     assert not rest.exists()
     assert foreign.exists()
+    assert copied.exists()  # its marker is another environment's
     assert findings() == {}
 
 

@@ -94,6 +94,19 @@ def test_a_copy_of_ours_is_not_ours(home: Home, tmp_path: Path) -> None:
         assert not owns(copy, home)
 
 
+def test_one_that_was_renamed_in_the_store_is_ours(home: Home, tmp_path: Path) -> None:
+    root = make(home.environments / "x", home)
+    renamed = root.rename(home.environments / "y")
+    assert owns(renamed, home)
+    assert name_of(renamed, home) == "y"
+    shutil.copytree(renamed, root)
+    assert owns(root, home)
+    assert not owns(renamed, home)  # the copy of another now
+    shutil.rmtree(root)
+    elsewhere = renamed.rename(tmp_path / "z")
+    assert not owns(elsewhere, home)
+
+
 def test_what_waits_for_ours_is_ours(home: Home, tmp_path: Path) -> None:
     root = make(tmp_path / "project" / ".venv", home)
     for name in (aside(root).name, "..venv.imageai-env-rest-0123abcd"):
