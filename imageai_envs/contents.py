@@ -79,7 +79,8 @@ def record_creation(root: Path) -> None:
     Raises:
         OSError: the list cannot be written.
     """
-    listed = {path: _content(root, path) for path in _files(root, "") if not path.startswith(f"{METADATA}/")}
+    files = (path for path in _files(root, "") if not path.startswith(f"{METADATA}/") and not _is_compiled(path))
+    listed = {path: _content(root, path) for path in files}
     write_atomically(root / METADATA / _CREATION, json.dumps(listed, indent=0) + "\n")
 
 
@@ -198,8 +199,13 @@ class _Known:
             return name in _OURS or _HALF_WRITTEN.fullmatch(name) is not None
         if directory.endswith(".dist-info") and name in _OF_INSTALLERS:
             return True
-        compiled = posixpath.basename(directory) == "__pycache__" and ".pyc" in name
-        return compiled or _is_mark(self.root, path)
+        return _is_compiled(path) or _is_mark(self.root, path)
+
+
+def _is_compiled(path: str) -> bool:
+    """Tell whether a file is bytecode, which comes and goes."""
+    directory, name = posixpath.split(path)
+    return posixpath.basename(directory) == "__pycache__" and ".pyc" in name
 
 
 def _is_mark(root: Path, path: str) -> bool:

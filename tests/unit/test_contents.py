@@ -38,6 +38,20 @@ def test_a_new_environment_has_nothing_of_the_users(root: Path) -> None:
     assert not users_contents(root)
 
 
+def test_bytecode_that_the_creator_wrote_is_nobodys(tmp_path: Path) -> None:
+    """ensurepip compiles what it installs; whoever replaces that later compiles it anew."""
+    place = tmp_path / "x"
+    mark(place, "0" * 32)
+    make_venv(place)
+    compiled = site_of(place) / "hack" / "__pycache__" / "__init__.cpython-38.pyc"
+    compiled.parent.mkdir(parents=True)
+    compiled.write_bytes(b"old")
+    record_creation(place)
+    write_atomically(place / METADATA / "state.json", STATE)
+    compiled.write_bytes(b"new")
+    assert users_contents(place) == Contents()
+
+
 def test_bytecode_is_nobodys(root: Path) -> None:
     subprocess.run([root / "bin" / "python", "-c", "import six, numpy, keras"], check=True, env={})
     assert list(site_of(root).glob("*/__pycache__/*.pyc"))
