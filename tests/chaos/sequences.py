@@ -66,12 +66,19 @@ OTHERS = (
     "removed",
     "moved away",
     "moved back",
+    "copied over",  # to another place, marker and all
 )
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Something that a person does at a place: ``added``, ``appended`` or ``replaced`` a file, or one of OTHERS."""
+    """Something that a person does at a place: ``added``, ``appended`` or ``replaced`` a file, or one of OTHERS.
+
+    Attributes:
+        what: that.
+        place: an environment's name.
+        path: of the file; for ``copied over`` the name of the other place.
+    """
 
     what: str
     place: str
@@ -107,7 +114,7 @@ def _edit(chance: random.Random, places: list[str]) -> Edit:
     what = chance.choice(("added", "added", "appended", "replaced", "other"))
     place = chance.choice(places)
     if what == "other":
-        return Edit(chance.choice(OTHERS), place)
+        return Edit(chance.choice(OTHERS), place, chance.choice(places))
     return Edit(what, place, chance.choice(ADDED if what == "added" else EDITED))
 
 
