@@ -22,6 +22,7 @@ PLACES = {"x": "store/envs/x", "y": "store/envs/y", "v": "project/.venv", "d": "
 FOREIGN = (
     "git",
     "git with marker",
+    "git with old marker",
     "git as old",
     "copied",
     "copied as old",
