@@ -281,7 +281,9 @@ class Ground:
         wrong = []
         for item in self.written:
             found = where.get(item.content, [])
-            if item.path in found or item.first in found:
+            if item.first in found:  # never moved, or back again
+                item.path = item.first
+            if item.path in found:
                 continue
             named = [path for path in found if self._is_named(path, item.path)]
             if any(place in path.parents for path in found for place in waiting):
