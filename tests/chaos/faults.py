@@ -107,11 +107,16 @@ class Disk:
         number = getattr(errno, self.fault.what.split()[0])
         raise OSError(number, os.strerror(number), path)
 
+    @property
+    def lasts(self) -> bool:
+        """Tell whether the fault goes on until the command ends."""
+        return self.fault is not None and (self.fault.what.startswith("kill") or self.fault.what.endswith(" on"))
+
     def _goes_on(self, kind: str) -> bool:
         assert self.fault is not None
         if self.fault.what.startswith("kill"):
             return True
-        return self.fault.what.endswith(" on") and kind in _LASTING[self.fault.what.split()[0]]
+        return self.lasts and kind in _LASTING[self.fault.what.split()[0]]
 
 
 _disk: Disk | None = None

@@ -24,9 +24,9 @@ from tests.chaos.sequences import CREATED, PLACES, Edit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_FORGED = "0123456789abcdef0123456789abcdef"
+_MARKER: dict[str, object] = {"schema": 2, "owner": "imageai-env", "id": "0123456789abcdef0123456789abcdef"}
 _STATES = {"state damaged": "{", "state newer": '{"schema": 99}'}
-_OLD_MARKER = {"schema": 1, "owner": "imageai-env"}
+_OLD_MARKER: dict[str, object] = {"schema": 1, "owner": "imageai-env"}
 
 
 @dataclass
@@ -126,18 +126,19 @@ class Ground:
             shutil.copytree(self.made, root, symlinks=True)
             self.write(root / "train.py")
         else:
-            self._lay_repository(root, marked=(kind != "git" and kind != "files") or bool(beside))
+            # In the store a marker without an id says that it is ours: nobody but us writes there.
+            old = kind == "git with old marker" and root.parent != self.home.environments
+            bare = what in ("git", "files")
+            self._lay_repository(root, None if bare else _OLD_MARKER if old else _MARKER)
         self.forget(root)
         self.foreign[root] = {}
 
-    def _lay_repository(self, root: Path, *, marked: bool) -> None:
+    def _lay_repository(self, root: Path, marker: dict[str, object] | None) -> None:
         for path in (".git/HEAD", ".git/objects/ab/cdef", "src/my module.py", "README"):
             self.write(root / path)
-        if marked:
+        if marker:
             (root / METADATA).mkdir()
-            (root / METADATA / "owner.json").write_text(
-                json.dumps({"schema": 2, "owner": "imageai-env", "id": _FORGED}), encoding="utf-8"
-            )
+            (root / METADATA / "owner.json").write_text(json.dumps(marker), encoding="utf-8")
             (root / METADATA / "building").touch()
             plan = {"to": "stolen", "move": ["src", ".git"], "copy": ["README"]}
             (root / METADATA / "keep.json").write_text(json.dumps(plan), encoding="utf-8")
@@ -163,6 +164,8 @@ class Ground:
         elif edit.what in ("moved away", "moved back"):
             away = root.with_name(f"{root.name}-away")
             self._move(*((root, away) if edit.what == "moved away" else (away, root)))
+        elif edit.what == "copied over":
+            self._copy(root, self.root(edit.path or edit.place))
         elif root.is_dir() and not root.is_symlink():
             self._do_inside(edit, root)
         for path in self.foreign:
@@ -237,6 +240,13 @@ class Ground:
         rows = ["handy.py,,", *(f"{info.name}/{name},," for name in ("METADATA", "RECORD"))]
         (info / "RECORD").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
+    def _copy(self, source: Path, target: Path) -> None:
+        if marker_of(source) == "" and target.parent == self.home.environments:
+            return  # see lay
+        if source.is_dir() and not source.is_symlink() and not os.path.lexists(target):
+            shutil.copytree(source, target, symlinks=True)
+            self.foreign[target] = {}
+
     def _move(self, source: Path, target: Path) -> None:
         if not os.path.lexists(source) or os.path.lexists(target):
             return
@@ -271,7 +281,9 @@ class Ground:
         wrong = []
         for item in self.written:
             found = where.get(item.content, [])
-            if item.path in found or item.first in found:
+            if item.first in found:  # never moved, or back again
+                item.path = item.first
+            if item.path in found:
                 continue
             named = [path for path in found if self._is_named(path, item.path)]
             if any(place in path.parents for path in found for place in waiting):

@@ -257,7 +257,9 @@ class InOneProcess:
         text = output.getvalue()[: disk.spoken if killed else None]
         if "Something unexpected happened" in text:
             wrong = f"traceback: {text}"
-        return End(text, killed, wrong)
+        # Installers are at work while a new one is built, never while the old one is brought back.
+        undone = disk.hit and step.fault is not None and step.fault.kind == "install" and not disk.lasts
+        return End(text, killed, wrong, undone and words[0] in ("create", "recreate", "sync", "upgrade", "clone"))
 
 
 def _die() -> None:

@@ -42,11 +42,13 @@ class End:
         said: all that it printed.
         killed: it was ended before it could say all.
         wrong: what is wrong with its end itself; empty where nothing is.
+        undone: it failed, and nothing went wrong while it put back what was there before.
     """
 
     said: str
     killed: bool = False
     wrong: str = ""
+    undone: bool = False
 
 
 class Commands(Protocol):
@@ -111,6 +113,7 @@ class Player:
         wrong += ground.touched()
         wrong += ground.lost(settled=not end.killed and not ground.leftovers())
         wrong += _replaced_without_right(ground, words, standing)
+        wrong += _missing(ground, alive) if end.undone else []
         alive |= {root for root in ground.standing() if condition_of(root) is Condition.FINISHED}
         if words[0] in ("remove", "rename"):
             alive.discard(_named_by(words, ground))
@@ -131,15 +134,19 @@ class Player:
         waiting = [path for path in ground.leftovers() if condition_of(place_of(path)) in _UNDECIDED]
         wrong += ground.lost(settled=True, waiting=waiting)
         wrong += [f"leftovers: {path}" for path in ground.leftovers() if path not in waiting]
-        wrong += [
-            f"environment lost: {root}"
-            for root in alive
-            if not (condition_of(root) is Condition.FINISHED and owns(root, ground.home))
-        ]
-        return wrong
+        return wrong + _missing(ground, alive)
 
 
 ROOTS = (*PLACES.values(), *(f"store/envs/{name}" for name in ("z", "c", "a")))
+
+
+def _missing(ground: Ground, alive: set[Path]) -> list[str]:
+    """Return which of the environments that were finished are not."""
+    return [
+        f"environment lost: {root}"
+        for root in sorted(alive)
+        if not (condition_of(root) is Condition.FINISHED and owns(root, ground.home))
+    ]
 
 
 def _named_by(words: tuple[str, ...], ground: Ground) -> Path:

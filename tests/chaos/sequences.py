@@ -22,6 +22,7 @@ PLACES = {"x": "store/envs/x", "y": "store/envs/y", "v": "project/.venv", "d": "
 FOREIGN = (
     "git",
     "git with marker",
+    "git with old marker",
     "git as old",
     "copied",
     "copied as old",
@@ -71,7 +72,13 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class Edit:
-    """Something that a person does at a place: ``added``, ``appended`` or ``replaced`` a file, or one of OTHERS."""
+    """Something that a person does at a place.
+
+    Attributes:
+        what: ``added``, ``appended``, ``replaced``, ``copied over``, or one of OTHERS.
+        place: an environment's name.
+        path: of the file; for ``copied over``, to another place, marker and all: the name of that.
+    """
 
     what: str
     place: str
@@ -107,6 +114,8 @@ def _edit(chance: random.Random, places: list[str]) -> Edit:
     what = chance.choice(("added", "added", "appended", "replaced", "other"))
     place = chance.choice(places)
     if what == "other":
+        if places[0] != places[-1] and chance.random() < 0.3:
+            return Edit("copied over", places[0], places[-1])
         return Edit(chance.choice(OTHERS), place)
     return Edit(what, place, chance.choice(ADDED if what == "added" else EDITED))
 
@@ -179,7 +188,7 @@ def _step(chance: random.Random, places: list[str]) -> Step:
 
 def draw(chance: random.Random) -> Sequence:
     """Draw what lies there before, and three to six commands at one or two places."""
-    places = chance.sample(sorted(PLACES), chance.choice((1, 1, 2)))
+    places = chance.sample(sorted(PLACES), chance.choice((1, 2)))
     before = tuple((chance.choice(places), chance.choice(BEFORE)) for _ in range(chance.choice((0, 1, 1, 2))))
     begun = () if before and chance.random() < 0.5 else (Step((), _create(places[0], "--lock", "{a}"), None, None),)
     count = chance.randint(3, 6) - len(begun)
