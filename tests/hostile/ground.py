@@ -184,7 +184,7 @@ class Ground:
 
     def fill(self, text: str) -> str:
         """Put the ground's directory into a word or a variable."""
-        return text.replace("{ground}", str(self.world)).replace("{repository}", str(REPOSITORY))
+        return text.replace("{ground}", str(self.world)).replace("{repository}", str(REPOSITORY)).replace("{path}", os.environ["PATH"])
 
     def fingerprint(self) -> dict[str, str]:
         """Return what is on the ground: paths to what changes when anybody touches them."""

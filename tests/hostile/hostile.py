@@ -100,7 +100,7 @@ def _wrong_anyway(hostile: Hostile, ended: Ended) -> list[str]:
     found += ["called unexpected"] if "Something unexpected happened" in both else []
     raw = _RAW.search(both)
     found += [f"raw {raw[0]!r} in {both[max(0, raw.start() - 40) : raw.end()]!r}"] if raw else []
-    found += [f"{len(both)} bytes of answer"] if len(both) > _LONGEST else []
+    found += [f"{len(both)} bytes of answer"] if hostile.code > 1 and len(both) > _LONGEST else []
     return found
 
 
@@ -109,7 +109,7 @@ def _wrong_words(hostile: Hostile, ended: Ended) -> list[str]:
     found = []
     if len(lines) != int(hostile.code > 1):
         found.append(f"{len(lines)} error lines: {ended.err[:300]!r}")
-    if hostile.says not in (" ".join(lines) if hostile.code > 1 else ended.out + ended.err):
+    if hostile.says not in (ended.err if hostile.code > 1 else ended.out + ended.err):
         found.append(f"does not say {hostile.says!r}: {(ended.out + ended.err)[:300]!r}")
     return found
 
