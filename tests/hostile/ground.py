@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import shutil
 import signal
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 _ADDRESSES = 6 << 30  # bytes; a backstop, so that what eats memory ends before the machine does
 _DAC = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: without them the modes of files count for root too
 _PR_CAPBSET_DROP = 24
-# What commands may write beside what they are asked for.
-_OWN = ("store/logs", "store/cache", "store/locks")
+# What commands may write beside what they are asked for; the last are locks that uv leaves.
+_OWN = re.compile(r"store/(?:logs|cache|locks)|tmp/uv-[a-z0-9-]+\.lock")
 _YAML = "name: lab\ndependencies:\n  - python=3.10\n  - pip\n  - pip:\n      - six\n"
 _PYPROJECT = '[project]\nname = "lab"\nversion = "1"\ndependencies = ["six"]\n'
 
@@ -116,6 +117,10 @@ class Ground:
         subprocess.run(["cp", "-a", self.world, self._pristine], check=True)
         self._valid = self.fingerprint()
 
+    def clear(self) -> None:
+        """Delete the ground, of any depth and mode."""
+        _take_away(self.world)
+
     def restore(self) -> None:
         """Bring back what is another one than when it was valid."""
         done: list[str] = []
@@ -188,7 +193,7 @@ class Ground:
 
     def fingerprint(self) -> dict[str, str]:
         """Return what is on the ground: paths to what changes when anybody touches them."""
-        return dict(_tree(str(self.world), ""))
+        return dict(_tree(str(self.world)))
 
     def changed(self, before: Mapping[str, str], allowed: tuple[str, ...] = ()) -> list[str]:
         """Return the paths that are other ones than before, without those at or below ``allowed``."""
@@ -224,19 +229,22 @@ def _wait(child: subprocess.Popen[bytes], until: float) -> tuple[int, resource.s
         time.sleep(0.01)
 
 
-def _tree(top: str, relative: str) -> Iterator[tuple[str, str]]:
-    try:
-        with os.scandir(f"{top}/{relative}") as entries:
-            listing = sorted(entries, key=lambda one: one.name)
-    except PermissionError:
-        return  # closed by an input, and we are not root
-    for entry in listing:
-        path = f"{relative}/{entry.name}" if relative else entry.name
-        if path in _OWN:
-            continue
-        yield path, _mark(entry)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _tree(top, path)
+def _tree(top: str) -> Iterator[tuple[str, str]]:
+    waiting = [""]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            with os.scandir(f"{top}/{directory}") as entries:
+                listing = sorted(entries, key=lambda one: one.name)
+        except PermissionError:
+            continue  # closed by an input, and we are not root
+        for entry in listing:
+            path = f"{directory}/{entry.name}" if directory else entry.name
+            if _OWN.fullmatch(path):
+                continue
+            yield path, _mark(entry)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
 
 
 def _mark(entry: os.DirEntry[str]) -> str:
@@ -250,6 +258,4 @@ def _mark(entry: os.DirEntry[str]) -> str:
 def _take_away(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         subprocess.run(["chmod", "-R", "u+rwX", path], check=False, stderr=subprocess.DEVNULL)
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    subprocess.run(["rm", "-rf", path], check=True)  # of any depth

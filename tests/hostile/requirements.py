@@ -83,7 +83,7 @@ REQUIREMENTS = (
     _rescued("400,000 spaces in a line", appended(_FILE, "pytz" + " " * 400_000 + "x\n"), "more than 2000 characters", 0),
     _rescued("escape sequences", appended(_FILE, f"pytz{ESCAPES}\n"), "not understood", 0),
     _rescued("a marker nested 900 deep", appended(_FILE, f"pytz; {DEEP}\n"), "not understood", 0),
-    _rescued("YAML whose aliases make a billion entries", appended(_YAML, _BOMB + "dependencies: *k\n"), "YAML", file="environment.yml"),
+    _rescued("YAML whose aliases make a billion entries", appended(_YAML, _BOMB + "dependencies: *k\n"), "not understood", 0, file="environment.yml"),
     _rescued("YAML that calls a function", written(_YAML, "dependencies: [!!python/object/apply:os.system ['touch pwned']]\n"), "not valid YAML", file="environment.yml"),
     _rescued("YAML nested 100,000 deep", written(_YAML, "dependencies: " + "[" * 100_000), "YAML", file="environment.yml"),
     _rescued("TOML nested 100,000 deep", appended(_TOML, "x = " + "[" * 100_000), "not valid TOML", file="pyproject.toml"),

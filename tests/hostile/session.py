@@ -33,16 +33,18 @@ def meet(inputs: list[Hostile], place: Path) -> list[Verdict]:
     index = Index(files)
     index.start()
     ground = Ground(place, index.url)
-    ground.build()
     verdicts = []
-    for hostile in inputs:
-        begun = time.monotonic()
-        verdict = judge(hostile, ground)
-        verdicts.append(verdict)
-        print(f"{'wrong' if verdict.wrong else 'ok':6}{verdict.code:4}{time.monotonic() - begun:6.1f} s  ", end="")
-        print(f"{hostile.kind}: {hostile.name}", *verdict.wrong, sep="\n        ", flush=True)
-    ground.restore()
-    index.stop()
+    try:
+        ground.build()
+        for hostile in inputs:
+            begun = time.monotonic()
+            verdict = judge(hostile, ground)
+            verdicts.append(verdict)
+            print(f"{'wrong' if verdict.wrong else 'ok':6}{verdict.code:4}{time.monotonic() - begun:6.1f} s  ", end="")
+            print(f"{hostile.kind}: {hostile.name}", *verdict.wrong, sep="\n        ", flush=True)
+    finally:
+        ground.clear()
+        index.stop()
     return verdicts
 
 
