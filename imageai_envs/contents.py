@@ -63,7 +63,7 @@ class Contents:
 
     Attributes:
         added: files, links and directories that nothing accounts for; a directory with nothing else in it as a whole.
-        edited: files that were installed and are not as they were installed.
+        edited: files that were installed and are not as they were installed; not those in ``added`` or below it.
     """
 
     added: tuple[str, ...] = ()
@@ -95,7 +95,10 @@ def users_contents(root: Path, ledger: Ledger | None = None) -> Contents:
         OSError: it cannot be read, so that nobody can tell.
     """
     installed = _Installed.read(root)
-    return Contents(_all_added(root, installed), _all_edited(root, installed, ledger))
+    added = _all_added(root, installed)
+    below = tuple(f"{path}/" for path in added)
+    edited = _all_edited(root, installed, ledger)
+    return Contents(added, tuple(path for path in edited if not f"{path}/".startswith(below)))
 
 
 def added_files(root: Path) -> tuple[str, ...]:

@@ -696,7 +696,11 @@ def test_absurd_nesting_is_an_error_not_a_crash(tmp_path: Path) -> None:
 
 def test_a_key_of_very_many_parts_is_an_error_at_once(tmp_path: Path) -> None:
     """The parser took minutes for one line, with the square of its parts."""
-    for text in (".".join("a" * 200_000) + " = 1", f"[{'.'.join('a' * 100_000)}]", ("x={" + "a." * 900 + "a=1}\n") * 500):
+    for text in (
+        ".".join("a" * 200_000) + " = 1",
+        f"[{'.'.join('a' * 100_000)}]",
+        ("x={" + "a." * 900 + "a=1}\n") * 500,
+    ):
         path = tmp_path / "x.toml"
         path.write_text(text, encoding="utf-8")
         begun = time.monotonic()
