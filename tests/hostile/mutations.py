@@ -70,6 +70,7 @@ def piped(file: str) -> Mutation:
 
     def mutate(ground: Ground) -> None:
         _take_away(ground.world / file)
+        (ground.world / file).parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(ground.world / file)
 
     return mutate

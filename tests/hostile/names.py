@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from tests.hostile.hostile import Hostile
 
 _CREATE = ("create", "--lock", "lock.txt", "--verify", "none")
+_MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _NO = "cannot name an environment"
 
 
@@ -19,7 +22,6 @@ def _of_x(command: str, bad: str, says: str = _NO, id_: str = "bad-name", code: 
     return _name((command, bad, *more), (command, "x", *more), says, id_, code)
 
 
-_NONE = "/canary is not an environment"
 _LONG = "x" * 300
 
 NAMES = (
@@ -33,7 +35,7 @@ NAMES = (
     _name((*_CREATE, "y", "--path", "/dev/null"), (*_CREATE, "y", "--path", ".other"), "not made by imageai-env", "not-ours"),
     _name((*_CREATE, "y", "--path", "/"), (*_CREATE, "y", "--path", ".other"), "/", "in-use"),
     _name((*_CREATE, "y", "--path", "~nobody-of-that-name/x"), (*_CREATE, "y", "--path", ".other"), "~nobody-of-that-name", "bad-path"),
-    _name((*_CREATE, "y", "--path", ".other:evil"), (*_CREATE, "y", "--path", ".other"), "PATH", "bad-path"),
+    _name((*_CREATE, "y", "--path", ".other:evil"), (*_CREATE, "y", "--path", ".other"), "cannot stand on PATH", "bad-path"),
     _of_x("show", "../../canary", "is not an environment", "no-such-environment"),
     _of_x("show", "~nobody-of-that-name/x", "~nobody-of-that-name", "bad-path"),
     _of_x("show", "x\x1b[2J"),
@@ -60,14 +62,14 @@ NAMES = (
     _name(("adopt", ".venv", "--yes", "--name", "../x"), ("adopt", ".venv", "--yes", "--name", "z")),
     _name(("adopt", "../canary", "--yes", "--name", "z"), ("adopt", ".venv", "--yes", "--name", "z"), "is not an environment", "no-such-environment"),
     _name(("rescue", "requirements.txt", "--template", "tiny", "--verify", "none", "--name", "a/b"), ("rescue", "requirements.txt", "--template", "tiny", "--verify", "none", "--name", "z")),
-    _name(("diff", "x", "../canary"), ("diff", "x", "lock.txt"), "canary", "bad-lock"),
+    _name(("diff", "x", "../canary"), ("diff", "x", "lock.txt"), "is not an environment", "no-such-environment"),
     _name(("doctor", "\x1b[2J"), ("doctor", "x"), "\\x1b[2J", "no-such-environment"),
-    _name(("doctor", "~nobody-of-that-name"), ("doctor", "x"), "~nobody-of-that-name", "no-such-environment"),
-    _name(("explain", "--env", "../canary", "No module named 'tensorflow'"), ("explain", "--env", "x", "No module named 'tensorflow'"), "is not an environment", "no-such-environment"),
-    _name(("templates", "show", "../../canary"), ("templates", "show", "tiny"), "no template", "no-such-template"),
-    _name(("templates", "show", "~nobody-of-that-name/x.toml"), ("templates", "show", "tiny"), "~nobody-of-that-name", "no-such-template"),
-    _name((*_CREATE[:1], "y", "--dry-run", "--template", "~nobody-of-that-name/x.toml"), (*_CREATE[:1], "y", "--dry-run", "--template", "tiny"), "~nobody-of-that-name", "bad-template"),
-    _name(("create", "y", "--dry-run", "--template", "tiny", "--python", "$(id)"), ("create", "y", "--dry-run", "--template", "tiny", "--python", "3"), "$(id)", "bad-python"),
+    _name(("doctor", "~nobody-of-that-name"), ("doctor", "x"), "~nobody-of-that-name", "bad-path"),
+    _name(("explain", "--env", "../canary", "No module named 'tensorflow'"), ("explain", "--env", "x", "No module named 'tensorflow'"), "no environment at", "no-such-environment"),
+    _name(("templates", "show", "../../canary"), ("templates", "show", "tiny"), "Cannot read template", "bad-template"),
+    _name(("templates", "show", "~nobody-of-that-name/x.toml"), ("templates", "show", "tiny"), "~nobody-of-that-name", "bad-path"),
+    _name((*_CREATE[:1], "y", "--dry-run", "--template", "~nobody-of-that-name/x.toml"), (*_CREATE[:1], "y", "--dry-run", "--template", "tiny"), "~nobody-of-that-name", "bad-path"),
+    _name(("create", "y", "--dry-run", "--template", "tiny", "--python", "$(id)"), ("create", "y", "--dry-run", "--template", "tiny", "--python", _MINOR), "$(id)", "bad-python"),
     _name(("lock", "--template", "tiny", "-o", "lock.txt", "--target", "../../x"), ("lock", "--template", "tiny", "-o", "lock.txt", "--target", "cp311-linux-x86_64"), "not a target", "bad-target"),
     _name(("lock", "--template", "tiny", "-o", "lock.txt", "-P", "--index-url=x"), ("lock", "--template", "tiny", "-o", "lock.txt", "-P", "numpy"), "index-url", "no-such-package"),
     _name(("create", "y", "--dry-run", "--tf", "2.10; id"), ("create", "y", "--dry-run", "--template", "tiny", "--tf", "2.10"), "not a version", "bad-version"),
