@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from imageai_envs import hook
 from imageai_envs.cuda_links import make_links, wanted_links
 from imageai_envs.environment import METADATA, write_atomically
-from imageai_envs.file_reading import read_text
+from imageai_envs.file_reading import parse_json, read_text
 from imageai_envs.misrecorded import misrecorded_in
-from imageai_envs.paths import environment_python
+from imageai_envs.paths import environment_python, is_inside
 from imageai_envs.scratch import scratch
 from imageai_envs.venv_files import site_packages
 
@@ -99,12 +99,18 @@ def renew(root: Path, additions: Additions, engine: Engine, log: Log, reporter: 
 def read(root: Path) -> Additions:
     """Return the record of the environment at ``root``; an empty one when there is none, or it is damaged."""
     try:
-        data = json.loads(read_text(root / METADATA / _FILE))
-        links = {str(name): str(target) for name, target in data["links"].items() if "/" not in name}
+        data = parse_json(read_text(root / METADATA / _FILE))
+        links = {name: target for name, target in data["links"].items() if _is_link(name, target)}
         misrecorded = {str(path): str(said) for path, said in data.get("misrecorded", {}).items()}
         return Additions(links, data["hook"] if isinstance(data["hook"], str) else None, misrecorded)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Additions()
+
+
+def _is_link(name: str, target: object) -> bool:
+    """Tell whether a link is one that we make: beside TensorFlow's modules, to a file of another wheel."""
+    path = target.removeprefix("../") if isinstance(target, str) else ""
+    return is_inside(name) and "/" not in name and is_inside(path)
 
 
 def _write(root: Path, additions: Additions) -> None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.additions import read as read_additions
 from imageai_envs.environment import Condition, condition_of, write_atomically
-from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.file_reading import RECORDS, parse_json, read_text
 from imageai_envs.known_files import hash_file
-from imageai_envs.paths import METADATA
+from imageai_envs.paths import METADATA, is_inside
 from imageai_envs.records import differences, read_records
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _MARKS = {
 }
 # What installers add to a dist-info and some of them do not list (PEP 376, PEP 610, uv).
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+_DEEPEST = 200  # directories in each other; what is deeper, no wheel has, and this would not come back from
 # The top of a virtual environment with wheels in it. Of one that was broken off, no more can be told.
 _TOP = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include"})
 
@@ -62,7 +63,7 @@ class Contents:
 
     Attributes:
         added: files, links and directories that nothing accounts for; a directory with nothing else in it as a whole.
-        edited: files that were installed and are not as they were installed.
+        edited: files that were installed and are not as they were installed; not those in ``added`` or below it.
     """
 
     added: tuple[str, ...] = ()
@@ -95,7 +96,10 @@ def users_contents(root: Path, ledger: Ledger | None = None) -> Contents:
         OSError: it cannot be read, so that nobody can tell.
     """
     installed = _Installed.read(root)
-    return Contents(_all_added(root, installed), _all_edited(root, installed, ledger))
+    added = _all_added(root, installed)
+    below = tuple(f"{path}/" for path in added)
+    edited = _all_edited(root, installed, ledger)
+    return Contents(added, tuple(path for path in edited if not f"{path}/".startswith(below)))
 
 
 def added_files(root: Path) -> tuple[str, ...]:
@@ -235,7 +239,7 @@ def _added(root: Path, directory: str, known: _Known) -> tuple[list[str], bool]:
                 added.append(path)
             continue
         try:
-            below, has_known = _added(root, path, known)
+            below, has_known = ([path], False) if path.count("/") > _DEEPEST else _added(root, path, known)
         except PermissionError:
             below, has_known = [path], False  # who closes a directory is a person
         accounted |= has_known
@@ -267,10 +271,12 @@ def _created(root: Path) -> dict[str, str] | None:
     if not os.path.lexists(path):
         return None
     try:
-        data = json.loads(read_text(path, limit=RECORDS))
-    except (ValueError, RecursionError):
+        data = parse_json(read_text(path, limit=RECORDS))
+    except ValueError:
         return None
-    return {str(path): str(content) for path, content in data.items()} if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return None
+    return {path: str(content) for path, content in data.items() if is_inside(path)}
 
 
 def _content(root: Path, path: str) -> str:

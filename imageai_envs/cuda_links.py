@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.distributions import distributions_in
 from imageai_envs.environment import write_atomically
-from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.file_reading import read_record_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ def _record(site: Path, paths: list[str]) -> None:
     for item in distributions_in(site):
         if item.name == _PACKAGE and item.files:
             record = item.path / "RECORD"
-            rows = list(csv.reader(read_text(record, limit=RECORDS).splitlines()))
+            rows = list(csv.reader(read_record_file(record).splitlines()))
             known = {row[0] for row in rows if row}
             new = [[path, "", ""] for path in paths if path not in known]
             if new:

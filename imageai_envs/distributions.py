@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from imageai_envs.file_reading import RECORDS, open_file, read_text
+from imageai_envs.file_reading import open_file, read_record_file, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,10 +74,10 @@ class Distribution:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """Return the paths of its RECORD with their hashes as written; none of a RECORD that is no CSV."""
-        rows = csv.reader(_read(self.path / "RECORD").splitlines())
         try:
+            rows = csv.reader(read_record_file(self.path / "RECORD", errors="replace").splitlines())
             return {row[0]: row[1] if len(row) > 1 else "" for row in rows if row}
-        except csv.Error:
+        except (OSError, csv.Error):
             return {}
 
 
@@ -99,7 +99,7 @@ def distributions_in(site: Path) -> tuple[Distribution, ...]:
 
 def _read(path: Path) -> str:
     try:
-        return read_text(path, limit=RECORDS, errors="replace")
+        return read_text(path, errors="replace")
     except OSError:
         return ""
 

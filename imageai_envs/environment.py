@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from imageai_envs.errors import LockFileError
-from imageai_envs.file_reading import read_text
+from imageai_envs.file_reading import parse_json, read_text
 from imageai_envs.framework import FRAMEWORKS, release_in
 from imageai_envs.hints import create_again
 from imageai_envs.lockfile import Lock, read_lock
@@ -229,8 +229,8 @@ def _is_of_its_types(state: State) -> bool:
 
 def _load(root: Path) -> dict[str, Any] | None:
     try:
-        data = json.loads(read_text(root / METADATA / _STATE))
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(read_text(root / METADATA / _STATE))
+    except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None
 

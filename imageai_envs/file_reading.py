@@ -8,10 +8,11 @@ Only regular files are read, up to a limit; pipes too where the user named the f
 from __future__ import annotations
 
 import errno
+import json
 import os
 import select
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ SMALL = 1 << 20
 RECORDS = 1 << 26
 """Bytes; for lists of installed files. TensorFlow's RECORD has 1 MB."""
 
+_MOST_ROWS = 200_000  # of a RECORD; TensorFlow's has 9,000. Each is looked for on disk
 _WAIT_FOR_WRITER = 1.0  # seconds; `mkfifo p; command > p &` may open its end a moment after us
 
 
@@ -53,6 +55,30 @@ def read_text(
         name = "UTF-8" if encoding.startswith("utf-8") else encoding
         raise UnreadableError(errno.EILSEQ, f"it is not {name} text (byte {error.start})", str(path)) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the data of JSON that others wrote.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deep.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def read_record_file(path: Path, *, errors: str = "strict") -> str:
+    """Return the text of a RECORD (PEP 376): a row for each installed file.
+
+    Raises:
+        UnreadableError: as :func:`read_text`, or it has more rows than any distribution has files.
+    """
+    text = read_text(path, limit=RECORDS, errors=errors)
+    if text.count("\n") > _MOST_ROWS:
+        raise UnreadableError(errno.EFBIG, f"it has more than {_MOST_ROWS:,} lines", str(path))
+    return text
 
 
 def read_bytes(path: Path, *, limit: int = SMALL, pipe: bool = False) -> bytes:

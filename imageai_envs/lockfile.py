@@ -29,6 +29,8 @@ MAX_BYTES = 8_000_000
 _ANY_FIRST = re.compile(r"# imageai-env lock, format ([0-9]{1,9})\b")
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})(?=\s|\\|$)")
+_REST = re.compile(r"(?:\s*\\|\s+--hash=\S+)*\s*(?:\s#.*)?")
+"""What a lock may have behind a pin. A marker is none: bare pip heeds it, and we would install what it leaves out."""
 _OPTION = re.compile(r"\s-(?!-hash=)")  # of bare pip, which reads what we would pass over
 _VIA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _FRAMEWORKS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos", "torch")
@@ -86,8 +88,12 @@ def render_pins(pins: Iterable[Pin], *, comments: bool) -> list[str]:
     return lines
 
 
-def parse_pins(text: str) -> tuple[Pin, ...]:
+def parse_pins(text: str, *, closed: bool = False) -> tuple[Pin, ...]:
     """Read the pins of a compiled requirements file (ours, uv's or pip-tools').
+
+    Args:
+        text: the file's.
+        closed: it is a lock: nothing may stand behind a pin but its hashes. Resolvers repeat markers that are true.
 
     Raises:
         LockFileError: a line that is neither a pin, a hash nor a comment.
@@ -110,7 +116,7 @@ def parse_pins(text: str) -> tuple[Pin, ...]:
             hashes += _HASH.findall(line)
             continue
         match = _PIN.match(line)
-        if not match or option:
+        if not match or option or (closed and not _REST.fullmatch(line, match.end())):
             raise LockFileError(f"Line {number} is not a pinned requirement: {line[:80]!r}.")
         finish()
         name, version, hashes, via = (
@@ -140,7 +146,7 @@ def _read_via(comment: str) -> list[str]:
 def is_lock(path: Path) -> bool:
     """Tell whether the file at ``path`` starts like a lock of ours, without judging the rest."""
     try:
-        return bool(_ANY_FIRST.match(read_head(path, 200).decode("utf-8", "replace")))
+        return bool(_ANY_FIRST.match(read_head(path, 200).decode("utf-8-sig", "replace")))
     except OSError:
         return False
 
@@ -152,7 +158,7 @@ def read_lock(path: Path) -> Lock:
         LockFileError: unreadable, not ours, of another format, damaged, or with a pin that has no hash.
     """
     try:
-        text = read_text(path, limit=MAX_BYTES, pipe=True)
+        text = read_text(path, limit=MAX_BYTES, encoding="utf-8-sig", pipe=True)  # as pip reads requirements files
     except UnreadableError as error:
         raise LockFileError(f"Cannot read lock {path}: {error.strerror}.", path=path) from error
     try:
@@ -175,7 +181,7 @@ def parse_lock(text: str) -> Lock:
             f"The lock has format {int(match[1])}; this version reads format {FORMAT}.",
             hint="Use the version that made it, or lock again: imageai-env lock",
         )
-    pins = parse_pins(text)
+    pins = parse_pins(text, closed=True)
     for pin in pins:
         if not pin.hashes:
             raise LockFileError(

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.file_reading import read_record_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def misrecorded_in(site: Path) -> dict[str, str]:
     for record in site.glob("*.dist-info/RECORD"):
         name = f"{record.parent.name}/METADATA"
         try:
-            said = _said(read_text(record, limit=RECORDS), name)
+            said = _said(read_record_file(record), name)
             true = _hash(site / name)
         except OSError:
             continue

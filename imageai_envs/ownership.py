@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.environment import is_finished, write_atomically
-from imageai_envs.file_reading import read_head, read_text
+from imageai_envs.file_reading import parse_json, read_head, read_text
 from imageai_envs.paths import METADATA
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def marker_of(directory: Path) -> str | None:
     if directory.is_symlink() or path.parent.is_symlink() or path.is_symlink() or not path.is_file():
         return None
     try:
-        data = json.loads(read_head(path, _LARGEST))
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(read_head(path, _LARGEST))
+    except (OSError, ValueError):
         data = None
     claim = data.get("id", _WITHOUT_ID) if isinstance(data, dict) else None
     return claim if isinstance(claim, str) and (claim == _WITHOUT_ID or _ID.fullmatch(claim)) else _UNREADABLE
@@ -117,10 +117,11 @@ def records(home: Home, *, name: str = "*", id_: str = "*") -> list[Record]:
     pattern = f"{name if name == '*' else glob.escape(name)}.{id_}.json"
     for file in sorted(home.records.glob(pattern)):
         match = _RECORD.fullmatch(file.name)
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            path = json.loads(read_text(file))["path"]
-            if match and (name in ("*", match["name"])):
-                found.append(Record(match["name"], match["id"], home.data.resolve() / path))
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            path = parse_json(read_text(file))["path"]
+            root = home.data.resolve() / path
+            if match and name in ("*", match["name"]) and root.name:  # the root directory is no environment
+                found.append(Record(match["name"], match["id"], root))
     return found
 
 
@@ -128,8 +129,8 @@ def links(home: Home) -> dict[str, Path]:
     """Return what the versions before knew of ``--path`` environments: name to directory."""
     found = {}
     for file in sorted(home.links.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            found[file.stem] = Path(json.loads(read_text(file))["path"])
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            found[file.stem] = Path(parse_json(read_text(file))["path"])
     return found
 
 

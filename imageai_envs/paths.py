@@ -107,6 +107,12 @@ def environment_python(root: Path) -> Path:
     return scripts_directory(root) / ("python.exe" if os.name == "nt" else "python")
 
 
+def is_inside(path: str) -> bool:
+    """Tell whether a relative path, ``/`` between its parts, names something below where it begins, to the letter."""
+    parts = path.split("/")
+    return "\0" not in path and not any(part in ("", ".", "..") for part in parts)
+
+
 def runs(path: Path) -> bool:
     """Tell whether ``path`` is a file that may be executed; never raises."""
     return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - Path.is_file raises PermissionError

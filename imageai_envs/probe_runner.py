@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
+from imageai_envs.file_reading import parse_json
 from imageai_envs.paths import environment_python, home
 from imageai_envs.process import Finished, Log, clean_environment, run
 from imageai_envs.scratch import scratch
@@ -71,7 +71,7 @@ def _read_answer(done: Finished) -> dict[str, object] | None:
         _, mark, text = line.partition(MARK)
         if mark:
             try:
-                answer = json.loads(text)
+                answer = parse_json(text)
             except ValueError:
                 return None
             return answer if isinstance(answer, dict) else None

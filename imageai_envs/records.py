@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.distributions import distributions_in
-from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.file_reading import read_record_file
 from imageai_envs.known_files import ALGORITHM, ALGORITHMS, hash_file, hash_files
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def read_record(info: Path) -> list[tuple[str, str]]:
     Those come and go, and virtualenv lists its pip's without ``__pycache__``.
 
     Raises:
-        OSError: there is none, or it is no text.
+        OSError: there is none, it is no text, or longer than any.
         ValueError: it is no CSV.
     """
-    text = read_text(info / "RECORD", limit=RECORDS)
+    text = read_record_file(info / "RECORD")
     if '"' in text:
         try:
             rows = list(csv.reader(text.splitlines()))

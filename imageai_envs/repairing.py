@@ -130,7 +130,7 @@ def _at_risk(root: Path, findings: Sequence[Finding]) -> list[str]:
     Without a RECORD nobody knows whose the files are; uv takes away every ``__pycache__`` as a whole.
     """
     contents = users_contents(root)
-    edited = [path for path in contents.edited if (root / path).stat().st_size]
+    edited = [path for path in contents.edited if (root / path).lstat().st_size]
     unknown = any(finding.id in ("record-missing", "duplicate") for finding in findings)
     among = [path for path in contents.added if "/site-packages/" in path and (unknown or "/__pycache__" in path)]
     return [*edited, *among]

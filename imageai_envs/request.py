@@ -120,7 +120,7 @@ def read_requirements(path: Path, *, _depth: int = 0, _read: set[str] | None = N
                 code="bad-requirement",
             )
         else:
-            requirements.append(parse_requirement(re.sub(r"\s+--hash[= ]\S+", "", line), origin))
+            requirements.append(parse_requirement(re.sub(r"\s--hash[= ]\S+", "", line).strip(), origin))
     read.add(os.path.abspath(path))  # noqa: PTH100 - as above
     return tuple(requirements)
 
@@ -130,7 +130,8 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
     lines: list[tuple[int, str]] = []
     start, pending = 0, ""
     for number, raw in enumerate(text.splitlines(), 1):
-        line = re.sub(r"(^|\s+)#.*$", "", raw).rstrip()
+        # One space, not all of them: 100,000 would be tried from each of them.
+        line = re.sub(r"(^|\s)#.*$", "", raw).rstrip()
         start = start if pending else number
         if line.endswith("\\"):
             pending += line[:-1] + " "

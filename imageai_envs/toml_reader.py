@@ -23,11 +23,17 @@ else:  # pragma: no cover - the same module under its older name
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
 T = TypeVar("T")
 _ENOUGH = 100  # problems; a file with more has something else wrong
 _SHOWN = 200  # characters of a file in a message
 _LONGEST_TEXT = 2000  # characters; the longest reason that is shipped has 228
+_NO_KEYS = re.compile(
+    r'''"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*''', re.DOTALL
+)
+"""Strings and comments; quoted parts of keys too, whose dots stay."""
+_MOST_PARTS = 5_000_000  # squared and summed: a second
 _LONGEST_ARRAY = 500  # the longest that is shipped has 15 entries
 _KINDS = {str: "a string", int: "an integer", bool: "true or false", list: "an array", dict: "a table"}
 
@@ -204,6 +210,19 @@ def _name_kind(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the data of a TOML text.
+
+    Raises:
+        ValueError: it is not TOML, has a number of thousands of digits, or keys that take the parser minutes.
+        RecursionError: it is nested too deep.
+    """
+    # The parser takes time with the square of a key's parts, which stand on one line.
+    if sum(line.count(".") ** 2 for line in _NO_KEYS.sub("", text).split("\n")) > _MOST_PARTS:
+        raise ValueError("it has keys of thousands of parts")
+    return tomllib.loads(text)
+
+
 def read_toml(path: Path, what: str) -> tuple[Table, Problems]:
     """Read a TOML file into its root table.
 
@@ -215,7 +234,7 @@ def read_toml(path: Path, what: str) -> tuple[Table, Problems]:
     except OSError as error:
         raise TemplateError(f"Cannot read {what.lower()} {path}: {error.strerror or error}.", path=path) from error
     try:
-        data = tomllib.loads(text)
+        data = parse_toml(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number with thousands of digits, too
         raise TemplateError(f"{what} {path} is not valid TOML: {error}", path=path) from error
     problems = Problems(path, text)

@@ -17,8 +17,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imageai_envs.environment import write_atomically
-from imageai_envs.file_reading import RECORDS, read_text
-from imageai_envs.paths import METADATA
+from imageai_envs.file_reading import RECORDS, parse_json, read_text
+from imageai_envs.paths import METADATA, is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,17 +64,20 @@ def kept_beside(root: Path) -> Path:
 def plan_keeping(directory: Path, root: Path, home: Home) -> None:
     """Write down in ``directory`` what of it is to be kept beside ``root`` when it goes; nothing if nothing is.
 
+    A plan that is there already is another's, or of a command that did not come to carry it out.
+
     Raises:
         OSError: it cannot be read or written.
     """
     from imageai_envs.contents import users_contents  # whoever only settles what is settled needs no RECORDs
     from imageai_envs.known_files import Ledger
 
-    contents = users_contents(directory, Ledger(home.known_files))
     path = directory / METADATA / _PLAN
-    if not contents:
-        path.unlink(missing_ok=True)  # of a command that failed, or that came along with a copy
-    else:
+    if path.is_dir() and not path.is_symlink():
+        path.rename(_free(path))  # nobody but a person made it; it is the user's from here on
+    contents = users_contents(directory, Ledger(home.known_files))
+    path.unlink(missing_ok=True)  # of a command that failed, or that came along with a copy
+    if contents:
         plan = {"to": kept_beside(root).name, "move": list(contents.added), "copy": list(contents.edited)}
         write_atomically(path, json.dumps(plan) + "\n")
 
@@ -92,10 +95,13 @@ def carry_out(directory: Path) -> Kept | None:
     if not os.path.lexists(path):
         return None
     try:
-        plan = json.loads(read_text(path, limit=RECORDS))
-        place, moved, copied = directory.with_name(plan["to"]), list(plan["move"]), list(plan["copy"])
-    except (ValueError, KeyError, TypeError) as error:
+        plan = parse_json(read_text(path, limit=RECORDS))
+        name, moved, copied = plan["to"], list(plan["move"]), list(plan["copy"])
+        if "/" in name or not all(map(is_inside, (name, *moved, *copied))):
+            raise ValueError("it leads elsewhere")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OSError(errno.EIO, "what was to be kept cannot be read", str(path)) from error
+    place = directory.with_name(name)
     place = place if place.is_dir() and not place.is_symlink() else _free(place)
     for item in copied:
         _copy(directory / item, place / item)
@@ -129,6 +135,9 @@ def _move(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     if not os.path.lexists(source) or _is_copy(source, target):
+        return
+    if not (source.is_file() or source.is_dir() or source.is_symlink()):
+        _move(source, target)  # a pipe, a socket in the place of an installed file: no copies of those
         return
     target = _free(target)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from imageai_envs.contents import added_files
@@ -16,7 +17,10 @@ _OF_CONDA = "conda-meta"  # see checks.foreign
 
 def inspect(view: View) -> list[Finding]:
     """Name what is not part of the environment, and say what would become of it."""
-    added = [path for path in added_files(view.environment.root) if path != _OF_CONDA]
+    try:
+        added = [path for path in added_files(view.environment.root) if path != _OF_CONDA]
+    except OSError as error:
+        return [_untold(view, error)]
     if not added:
         return []
     more = f" and {len(added) - _ENOUGH} more" if len(added) > _ENOUGH else ""
@@ -30,3 +34,14 @@ def inspect(view: View) -> list[Finding]:
             f"mv {view.environment.root.name}/... to a directory of its own",
         )
     ]
+
+
+def _untold(view: View, error: OSError) -> Finding:
+    return Finding(
+        "users-files",
+        "warning",
+        str(view.environment.root),
+        f"what in it is not part of it cannot be told: {error.filename}: {error.strerror or error}",
+        "Somebody closed or replaced that file. Until it can be read, the environment is neither replaced nor removed.",
+        f"ls -ld {shlex.quote(str(error.filename))}",
+    )

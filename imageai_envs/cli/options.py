@@ -80,6 +80,9 @@ def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+FILE_TYPE = click.Path(path_type=Path, readable=False)
+"""Of a file that is named. Whether it can be read says who reads it, with the exit code of a file that cannot be."""
+
 optional_name_argument = click.argument("name", required=False, metavar="[NAME|PATH]", shell_complete=_complete_names)
 name_argument = click.argument("name", metavar="NAME|PATH", shell_complete=_complete_names)
 
@@ -89,7 +92,7 @@ def request_options(function: F) -> F:
     for option in (
         click.option(
             "-r", "--requirement", "requirement_files", multiple=True, metavar="FILE",
-            type=click.Path(path_type=Path), help="Add the requirements of a file. Repeatable.",
+            type=FILE_TYPE, help="Add the requirements of a file. Repeatable.",
         ),
         click.option(
             "--with", "with_", multiple=True, metavar="REQ", help="Add a requirement (PEP 508). Repeatable."

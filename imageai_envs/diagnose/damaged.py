@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
 from imageai_envs.diagnose.families import KERASES, MODULES, OPENCVS, PIPELINE
-from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.file_reading import read_record_file
 from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _recorded(item: Distribution) -> list[tuple[str, str]]:
     Read without the csv module, which takes longer than all the rest; a path with a comma in it is left out.
     """
     try:
-        text = read_text(item.path / "RECORD", limit=RECORDS, errors="replace")
+        text = read_record_file(item.path / "RECORD", errors="replace")
     except OSError:
         return []
     found = []

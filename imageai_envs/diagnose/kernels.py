@@ -10,7 +10,6 @@ latter and were not run: unproven.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose import remedy
-from imageai_envs.file_reading import read_text
+from imageai_envs.file_reading import parse_json, read_text
 from imageai_envs.finding import Finding
 from imageai_envs.paths import scripts_directory
 from imageai_envs.redaction import redact
@@ -82,10 +81,10 @@ def data_directories(subject: Subject) -> tuple[Path, ...]:
 def read(file: Path) -> Kernel | str | None:
     """Return the kernel of a ``kernel.json``; None for one of another language, and why it cannot be used if so."""
     try:
-        data = json.loads(read_text(file, limit=_LIMIT, encoding="utf-8-sig"))
+        data = parse_json(read_text(file, limit=_LIMIT, encoding="utf-8-sig"))
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    except (ValueError, RecursionError):
+    except ValueError:
         return "it is not JSON"
     if not isinstance(data, dict):
         return "it is not an object"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageai_envs.distributions import Distribution, distributions_in
 from imageai_envs.errors import InstallError, VerifyError
+from imageai_envs.file_reading import parse_json
 from imageai_envs.process import run
 from imageai_envs.venv_files import site_packages
 
@@ -252,7 +252,7 @@ def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Facts | None, st
         _, mark, text = line.partition(_MARK)
         if mark:
             try:
-                return Facts.read(json.loads(text)), ""
+                return Facts.read(parse_json(text)), ""
             except ValueError:
                 break
     last = (done.stderr.strip().splitlines() or ["no output"])[-1]

@@ -20,7 +20,7 @@ from typing import Any
 
 from imageai_envs import process
 from imageai_envs.errors import InstallError
-from imageai_envs.file_reading import RECORDS, read_text
+from imageai_envs.file_reading import RECORDS, parse_json, read_text
 from imageai_envs.interpreters import places
 
 TIMEOUT = 10.0
@@ -124,7 +124,7 @@ def ask(executable: Path) -> Facts:
         last = (finished.stderr.strip().splitlines() or ["no output"])[-1]
         raise Unanswered(f"exit status {finished.returncode}: {last}")
     try:
-        return Facts.read(json.loads(lines[-1]))  # a launcher may write lines of its own first
+        return Facts.read(parse_json(lines[-1]))  # a launcher may write lines of its own first
     except ValueError as error:
         raise Unanswered("it did not answer as a Python does") from error
 
@@ -139,8 +139,8 @@ class Memory:
         self._path = path
         self._changed = False
         self._entries: dict[str, dict[str, Any]] = {}
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            data = json.loads(read_text(path, limit=RECORDS))
+        with contextlib.suppress(OSError, ValueError):
+            data = parse_json(read_text(path, limit=RECORDS))
             if isinstance(data, dict) and data.get("schema") == _SCHEMA and isinstance(data.get("entries"), dict):
                 self._entries = {key: value for key, value in data["entries"].items() if isinstance(value, dict)}
 

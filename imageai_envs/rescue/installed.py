@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from imageai_envs.distributions import Distribution, distributions_in
 from imageai_envs.errors import RequestError
-from imageai_envs.file_reading import read_text
+from imageai_envs.file_reading import parse_json, read_text
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def _origin(item: Distribution) -> str:
     if item.installer == "conda":  # it records its own build directory
         return ""
     try:
-        data = json.loads(read_text(item.path / "direct_url.json"))
+        data = parse_json(read_text(item.path / "direct_url.json"))
         address = str(data["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -31,15 +30,11 @@ from imageai_envs.request import LONGEST, MAX_BYTES, MAX_NESTING
 from imageai_envs.rescue.conda import read_conda_export, read_conda_file
 from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS, TORCH_ONLY
 from imageai_envs.rescue.source import Line, Source, shown
+from imageai_envs.toml_reader import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _CODE = "bad-source"
 _BOMS = (
@@ -158,7 +153,8 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     start, pending = 0, ""
     for number, raw in enumerate(text.splitlines(), 1):
         start = start if pending else number
-        line = re.sub(r"(^|\s+)#.*$", "", raw).rstrip()
+        # One space, not all of them: 100,000 would be tried from each of them.
+        line = re.sub(r"(^|\s)#.*$", "", raw).rstrip()
         if line.endswith("\\"):
             pending += line[:-1] + " "
             continue
@@ -172,7 +168,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 def read_line(written: str, place: str) -> Line:
     """Return what one line asks for."""
     # Hashes are made anew; per-requirement options (--config-settings) change how something is built.
-    text = re.sub(r"\s+--(?:hash|config-settings?|global-option|install-option)[= ]\S+", "", written).strip()
+    text = re.sub(r"\s--(?:hash|config-settings?|global-option|install-option)[= ]\S+", "", written).strip()
     if len(text) > LONGEST:
         return Line(place, shown(text), why_not=f"it has more than {LONGEST} characters")
     if text.startswith("-"):
@@ -256,7 +252,7 @@ def _of_filename(name: str) -> tuple[str, str]:
 
 def _read_pyproject(text: str, path: Path) -> Source:
     try:
-        data = tomllib.loads(text)
+        data = parse_toml(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number with thousands of digits, too
         refuse(f"{path} is not valid TOML: {error}.")
     project = data.get("project")

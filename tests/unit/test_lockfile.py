@@ -366,3 +366,19 @@ def test_changes_by_package() -> None:
     assert changes == (Change("a", "1", ""), Change("b", "1", "2"), Change("c", "1", "1"), Change("f", "", "3"))
     assert [str(change) for change in changes] == ["- a==1", "~ b 1 -> 2", "~ c==1 (other files)", "+ f==3"]
     assert compare(after, after) == ()
+
+
+@pytest.mark.parametrize("rest", ["; sys_platform == 'win32'", " ; $(id)", "; os_name", " x", " @ file:///x"])
+def test_nothing_stands_behind_a_pin_but_hashes(rest: str) -> None:
+    """Bare pip would heed a marker, and leave out what we would install."""
+    with pytest.raises(LockFileError, match="Line 18 is not a pinned requirement"):
+        parse_lock(TEXT.replace("numpy==1.23.5 ", f"numpy==1.23.5{rest} "))
+    assert parse_pins(f"pytz==1{rest} --hash={C}") == (Pin("pytz", "1", (C,)),)  # a resolver's repeats true markers
+    assert parse_lock(f"{TEXT.rstrip()} # mine\n") == LOCK
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock.txt"
+    path.write_text(TEXT, encoding="utf-8-sig")
+    assert read_lock(path) == LOCK
+    assert is_lock(path)

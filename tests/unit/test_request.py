@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,14 @@ def test_what_is_no_requirements_file() -> None:
     write("null.txt", "-r a\0b\n")
     with pytest.raises(RequestError, match="null"):
         read_requirements(Path("null.txt"))
+
+
+def test_spaces_and_continued_lines_take_no_minutes() -> None:
+    """Each of 400,000 spaces was once tried as the beginning of a comment."""
+    path = Path("requirements.txt")
+    begun = time.monotonic()
+    for text in ("six" + " " * 400_000 + "# comment", "six" + " " * 400_000 + "--hash=sha256:0", "six \\\n" * 100_000):
+        path.write_text(text, encoding="utf-8")
+        with contextlib.suppress(RequestError):
+            assert read_requirements(path) == ("six",)
+    assert time.monotonic() - begun < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -691,6 +692,21 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
 
 def test_absurd_nesting_is_an_error_not_a_crash(tmp_path: Path) -> None:
     assert "is not valid TOML" in complaint(tmp_path, "a = " + "[" * 20_000)
+
+
+def test_a_key_of_very_many_parts_is_an_error_at_once(tmp_path: Path) -> None:
+    """The parser took minutes for one line, with the square of its parts."""
+    for text in (
+        ".".join("a" * 200_000) + " = 1",
+        f"[{'.'.join('a' * 100_000)}]",
+        ("x={" + "a." * 900 + "a=1}\n") * 500,
+    ):
+        path = tmp_path / "x.toml"
+        path.write_text(text, encoding="utf-8")
+        begun = time.monotonic()
+        with pytest.raises(TemplateError, match="keys of thousands of parts"):
+            load_template(path)
+        assert time.monotonic() - begun < 5
 
 
 def test_a_file_that_is_not_utf8_says_where(tmp_path: Path) -> None:

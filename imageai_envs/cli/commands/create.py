@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imageai_envs.cli.options import Session, answers, request_from, request_options, source_options
+from imageai_envs.cli.options import FILE_TYPE, Session, answers, request_from, request_options, source_options
 from imageai_envs.result import Result
 
 if TYPE_CHECKING:
@@ -25,10 +24,10 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("name", required=False)
 @request_options
-@click.option("--lock", type=click.Path(path_type=Path), metavar="FILE", help="Install this lock instead of resolving.")
+@click.option("--lock", type=FILE_TYPE, metavar="FILE", help="Install this lock instead of resolving.")
 @click.option(
     "--path",
-    type=click.Path(path_type=Path),
+    type=FILE_TYPE,
     metavar="DIR",
     help="Put it there (.venv) instead of the store.",
 )

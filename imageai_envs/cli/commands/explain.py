@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imageai_envs.cli.options import Session, answers
+from imageai_envs.cli.options import FILE_TYPE, Session, answers
 from imageai_envs.result import Result, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from typing import BinaryIO
 
     from imageai_envs.diagnose.explain import Explanation
@@ -27,7 +27,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("words", metavar="[TEXT|-]...", nargs=-1)
-@click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help="Explain what a file holds, of any size.")
+@click.option("--file", type=FILE_TYPE, metavar="FILE", help="Explain what a file holds, of any size.")
 @click.option(
     "--env", "name", metavar="NAME|PATH", help="Confirm the cause by what is installed there; nothing of it is run."
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imageai_envs.cli.options import Session, answers, request_from, request_options, source_options
+from imageai_envs.cli.options import FILE_TYPE, Session, answers, request_from, request_options, source_options
 from imageai_envs.result import Result
 
 _EPILOG = """\b
@@ -24,7 +24,7 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FILE_TYPE,
     default=Path("requirements.lock.txt"),
     show_default=True,
     metavar="FILE",

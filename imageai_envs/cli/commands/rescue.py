@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imageai_envs.cli.options import Session, answers, source_options
+from imageai_envs.cli.options import FILE_TYPE, Session, answers, source_options
 from imageai_envs.result import Result, Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imageai_envs.rescue import Rescue
 
 _EPILOG = """\b
@@ -24,9 +25,9 @@ _FEW = 40  # rows; of a longer listing those that stay are only counted
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("source", metavar="FILE|PATH", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE|PATH", type=FILE_TYPE)
 @click.option("--name", metavar="NAME", help="Create the clean environment under this name.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the clean set as a lock.")
+@click.option("-o", "--output", type=FILE_TYPE, metavar="FILE", help="Write the clean set as a lock.")
 @click.option("--tf", "--tensorflow", "tensorflow", metavar="VERSION", help="Take this TensorFlow instead.")
 @click.option("--torch", metavar="VERSION", help="Take this PyTorch, and ImageAI 3, instead.")
 @click.option("--template", metavar="NAME|FILE", help="Take this template instead.")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.cli.options import FILE_TYPE, Session, answers, how_from, how_options, name_argument
 from imageai_envs.result import Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @name_argument
-@click.argument("lock", required=False, type=click.Path(path_type=Path), metavar="[LOCK]")
+@click.argument("lock", required=False, type=FILE_TYPE, metavar="[LOCK]")
 @how_options
 @answers
 def command(session: Session, /, name: str, lock: Path | None, **options: Any) -> Result:

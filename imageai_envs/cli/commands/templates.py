@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imageai_envs.cli.options import Session, answers
+from imageai_envs.cli.options import FILE_TYPE, Session, answers
 from imageai_envs.result import Result, Table
 from imageai_envs.target import Target
 from imageai_envs.verified_locks import load_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from packaging.markers import Marker
 
@@ -156,7 +156,7 @@ def _narrower(template: Template) -> str:
 
 
 @command.command("validate")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FILE_TYPE, metavar="FILE...")
 @answers
 def validate_command(session: Session, /, files: tuple[Path, ...]) -> Result:  # noqa: ARG001
     """Check template files; every problem is listed with its place."""
