@@ -93,7 +93,14 @@ def doctor_zoo(session: nox.Session) -> None:
 
 
 @nox.session
+def hostile(session: nox.Session) -> None:
+    """Let the command line meet hostile inputs; writes its section of docs/reliability.md (fifteen minutes)."""
+    install(session, "test")
+    session.run("python", "-m", "tests.hostile.session", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill, crowd and starve the command line; writes docs/reliability.md (twenty minutes)."""
+    """Kill, crowd and starve the command line; writes its section of docs/reliability.md (twenty minutes)."""
     install(session, "test")
     session.run("python", "-m", "tests.chaos.experiments", *session.posargs)

@@ -17,7 +17,6 @@ from tests.hostile.mutations import (
     emptied,
     linked,
     piped,
-    replaced,
     socketed,
     written,
 )
@@ -35,11 +34,28 @@ _GONE = (_OURS, "store/records", "store/envs")
 _DEEP = "[" * 100_000
 
 
-def _look(name: str, mutate: Mutation, says: str, code: int = 1, id_: str = "", words: tuple[str, ...] = ("check", ".venv"), good: tuple[str, ...] | None = None) -> Hostile:
+def _look(
+    name: str,
+    mutate: Mutation,
+    says: str,
+    code: int = 1,
+    id_: str = "",
+    words: tuple[str, ...] = ("check", ".venv"),
+    good: tuple[str, ...] | None = None,
+) -> Hostile:
     return Hostile("environment", f"of a clone: {name}", words, code, says, id_, mutate, good=good)
 
 
-def _ours(name: str, words: tuple[str, ...], mutate: Mutation, says: str, code: int = 0, id_: str = "", changes: tuple[str, ...] = (), good: tuple[str, ...] | None = None) -> Hostile:
+def _ours(
+    name: str,
+    words: tuple[str, ...],
+    mutate: Mutation,
+    says: str,
+    code: int = 0,
+    id_: str = "",
+    changes: tuple[str, ...] = (),
+    good: tuple[str, ...] | None = None,
+) -> Hostile:
     return Hostile("environment", f"of ours: {name}", words, code, says, id_, mutate, changes=changes, good=good)
 
 
@@ -135,57 +151,255 @@ def _installed_is(kind: Callable[[str], Mutation]) -> Mutation:
 _REMOVE = ("remove", "x", "--yes")
 
 ENVIRONMENTS = (
-    _look("the clone itself has a marker, and is being built", _clone_with_marker, "not finished", words=("show", "."), good=("show", ".venv")),
-    _look("its marker has the id of an environment of ours", _marker_of_ours, "no record of it", 3, "not-ours", ("remove", ".venv", "--yes"), _REMOVE),
-    _look("to be replaced", _marker_of_ours, "no record of it", 3, "not-ours", ("create", "y", "--path", ".venv", "--lock", "lock.txt", "--force", "--verify", "none"), ("create", "y", "--path", ".other", "--lock", "lock.txt", "--verify", "none")),
-    _look("its marker is a link to a device", linked(_theirs("owner.json"), "/dev/zero"), "not an environment", 3, "no-such-environment"),
+    _look(
+        "the clone itself has a marker, and is being built",
+        _clone_with_marker,
+        "not finished",
+        words=("show", "."),
+        good=("show", ".venv"),
+    ),
+    _look(
+        "its marker has the id of an environment of ours",
+        _marker_of_ours,
+        "no record of it",
+        3,
+        "not-ours",
+        ("remove", ".venv", "--yes"),
+        _REMOVE,
+    ),
+    _look(
+        "to be replaced",
+        _marker_of_ours,
+        "no record of it",
+        3,
+        "not-ours",
+        ("create", "y", "--path", ".venv", "--lock", "lock.txt", "--force", "--verify", "none"),
+        ("create", "y", "--path", ".other", "--lock", "lock.txt", "--verify", "none"),
+    ),
+    _look(
+        "its marker is a link to a device",
+        linked(_theirs("owner.json"), "/dev/zero"),
+        "not an environment",
+        3,
+        "no-such-environment",
+    ),
     _look("its marker is a pipe", piped(_theirs("owner.json")), "not an environment", 3, "no-such-environment"),
     _look("its marker is nested 100,000 deep", written(_theirs("owner.json"), _DEEP), "as locked", 0),
-    _look("what we know of it is a link to ours", linked(f"{_THEIRS}/{_META}", "{ground}/store/envs/x/.imageai-env"), "not an environment", 3, "no-such-environment", ("remove", ".venv", "--yes"), _REMOVE),
+    _look(
+        "what we know of it is a link to ours",
+        linked(f"{_THEIRS}/{_META}", "{ground}/store/envs/x/.imageai-env"),
+        "not an environment",
+        3,
+        "no-such-environment",
+        ("remove", ".venv", "--yes"),
+        _REMOVE,
+    ),
     _look("it is a link to itself", linked(_THEIRS, ".venv"), "not an environment", 3, "no-such-environment"),
     _look("others wait and are left beside it", _waiting_beside, "as locked", 0),
     _look("it is finished and being built", written(_theirs("building"), ""), "as locked", 0),
-    _look("its state has lists where texts must be", _state(_THEIRS, template=["x"], tool={}), "state", 1, "state-missing"),
+    _look(
+        "its state has lists where texts must be", _state(_THEIRS, template=["x"], tool={}), "state", 1, "state-missing"
+    ),
     _look("its state is nested 100,000 deep", written(_theirs("state.json"), _DEEP), "state", 1, "state-missing"),
     _look("its state has 5 MB", appended(_theirs("state.json"), " " * 5_000_000), "state", 1, "state-missing"),
     _look("its state is a pipe", piped(_theirs("state.json")), "state", 1, "state-missing"),
     _look("its state is of a version to come", _state(_THEIRS, schema=99), "newer version", 1, "state-newer"),
-    _look("escape sequences in its state", _state(_THEIRS, template=f"tiny{ESCAPES}", tool=OVERRIDE), "\\x1b[2J", 0, "", ("show", ".venv")),
-    _look("its lock is a link to a device", linked(_theirs("requirements.txt"), "/dev/zero"), "it is a device", 1, "lock-missing"),
+    _look(
+        "escape sequences in its state",
+        _state(_THEIRS, template=f"tiny{ESCAPES}", tool=OVERRIDE),
+        "\\x1b[2J",
+        0,
+        "",
+        ("show", ".venv"),
+    ),
+    _look(
+        "its lock is a link to a device",
+        linked(_theirs("requirements.txt"), "/dev/zero"),
+        "it is a device",
+        1,
+        "lock-missing",
+    ),
     _look("its lock is a socket", socketed(_theirs("requirements.txt")), "it is a socket", 1, "lock-missing"),
     _look("its list of what was created is a pipe", piped(_theirs("venv.json")), "venv.json", 1, "users-files"),
     _look("its list of what was created is nested 100,000 deep", written(_theirs("venv.json"), _DEEP), "as locked", 0),
     _look("a RECORD is a pipe", _of_numpy(_THEIRS, "RECORD", piped), "RECORD cannot be read", 1, "record-missing"),
     _look("a RECORD names a device", _record(_THEIRS, "/dev/zero,sha256=AAAA,1"), "missing", 1, "file-missing"),
-    _look("a RECORD names a device by a path that climbs out", _record(_THEIRS, "../" * 12 + "dev/urandom,sha256=AAAA,1"), "missing", 1, "file-missing"),
-    _look("a RECORD of two million rows", _of_numpy(_THEIRS, "RECORD", lambda file: appended(file, "a,,\n" * 2_000_000)), "RECORD", 1, "record-missing"),
-    _look("an installed file is a pipe", _in_site(_THEIRS, lambda ground, site: piped(f"{site}/numpy/__init__.py")(ground)), "missing", 1, "file-missing"),
-    _look("pyvenv.cfg names a device as its home", written(f"{_THEIRS}/pyvenv.cfg", "home = /dev/zero\n"), "names it as the home", 1, "python-missing"),
-    _look("pyvenv.cfg is a link to a device", linked(f"{_THEIRS}/pyvenv.cfg", "/dev/zero"), "names no home", 1, "pyvenv-cfg"),
-    _look("its Python is a device", linked(f"{_THEIRS}/bin/python", "/dev/zero"), "not be executed", 1, "python-not-executable"),
+    _look(
+        "a RECORD names a device by a path that climbs out",
+        _record(_THEIRS, "../" * 12 + "dev/urandom,sha256=AAAA,1"),
+        "missing",
+        1,
+        "file-missing",
+    ),
+    _look(
+        "a RECORD of two million rows",
+        _of_numpy(_THEIRS, "RECORD", lambda file: appended(file, "a,,\n" * 2_000_000)),
+        "RECORD",
+        1,
+        "record-missing",
+    ),
+    _look(
+        "an installed file is a pipe",
+        _in_site(_THEIRS, lambda ground, site: piped(f"{site}/numpy/__init__.py")(ground)),
+        "missing",
+        1,
+        "file-missing",
+    ),
+    _look(
+        "pyvenv.cfg names a device as its home",
+        written(f"{_THEIRS}/pyvenv.cfg", "home = /dev/zero\n"),
+        "names it as the home",
+        1,
+        "python-missing",
+    ),
+    _look(
+        "pyvenv.cfg is a link to a device",
+        linked(f"{_THEIRS}/pyvenv.cfg", "/dev/zero"),
+        "names no home",
+        1,
+        "pyvenv-cfg",
+    ),
+    _look(
+        "its Python is a device",
+        linked(f"{_THEIRS}/bin/python", "/dev/zero"),
+        "not be executed",
+        1,
+        "python-not-executable",
+    ),
     _look("its Python is somebody's script", _evil_python, "as locked", 0),
-    _look("code that runs at every start of its Python", _in_site(_THEIRS, lambda ground, site: written(f"{site}/evil.pth", "import os; os.mknod('{ground}/canary/pwned')\n")(ground)), "evil.pth", 0),
-    _look("a script whose first line has no end", written(f"{_THEIRS}/bin/evil", "#!" + "x" * 30_000_000), "bin/evil", 0),
-    _look("its lib leads to the root directory", linked(f"{_THEIRS}/lib", "/"), "no site-packages", 1, "site-packages-missing"),
-    _look("its metadata directories are links to a device", _of_numpy(_THEIRS, "METADATA", lambda file: linked(file, "/dev/zero")), "METADATA", 1, "file-missing"),
-    _look("rescued: its metadata is a pipe", _of_numpy(_THEIRS, "METADATA", piped), "stay as they are", 0, "", ("rescue", ".venv")),
-    _look("rescued: a direct URL of 100,000 levels", _of_numpy(_THEIRS, "direct_url.json", lambda file: written(file, _DEEP)), "stay as they are", 0, "", ("rescue", ".venv")),
-    _look("adopted, with a marker that is a link", both(linked(_theirs("requirements.txt"), "{ground}/project/lock.txt")), "is a link", 3, "not-adoptable", ("adopt", ".venv", "--yes", "--name", "y")),
-    _look("adopted, with another's files as its own", _record(_THEIRS, "../../../../../../canary/photo,sha256=AAAA,1"), "cannot be adopted", 3, "not-adoptable", ("adopt", ".venv", "--yes", "--name", "y")),
-    _ours("its record leads to the root directory", _REMOVE, lambda ground: _rewrite_record(ground, "/"), "no record of it", 3, "not-ours"),
-    _ours("its record leads to the canary", _REMOVE, lambda ground: _rewrite_record(ground, "../canary"), "no record of it", 3, "not-ours"),
+    _look(
+        "code that runs at every start of its Python",
+        _in_site(
+            _THEIRS,
+            lambda ground, site: written(f"{site}/evil.pth", "import os; os.mknod('{ground}/canary/pwned')\n")(ground),
+        ),
+        "evil.pth",
+        0,
+    ),
+    _look(
+        "a script whose first line has no end", written(f"{_THEIRS}/bin/evil", "#!" + "x" * 30_000_000), "bin/evil", 0
+    ),
+    _look(
+        "its lib leads to the root directory",
+        linked(f"{_THEIRS}/lib", "/"),
+        "no site-packages",
+        1,
+        "site-packages-missing",
+    ),
+    _look(
+        "its metadata directories are links to a device",
+        _of_numpy(_THEIRS, "METADATA", lambda file: linked(file, "/dev/zero")),
+        "METADATA",
+        1,
+        "file-missing",
+    ),
+    _look(
+        "rescued: its metadata is a pipe",
+        _of_numpy(_THEIRS, "METADATA", piped),
+        "stay as they are",
+        0,
+        "",
+        ("rescue", ".venv"),
+    ),
+    _look(
+        "rescued: a direct URL of 100,000 levels",
+        _of_numpy(_THEIRS, "direct_url.json", lambda file: written(file, _DEEP)),
+        "stay as they are",
+        0,
+        "",
+        ("rescue", ".venv"),
+    ),
+    _look(
+        "adopted, with a marker that is a link",
+        both(linked(_theirs("requirements.txt"), "{ground}/project/lock.txt")),
+        "is a link",
+        3,
+        "not-adoptable",
+        ("adopt", ".venv", "--yes", "--name", "y"),
+    ),
+    _look(
+        "adopted, with another's files as its own",
+        _record(_THEIRS, "../../../../../../canary/photo,sha256=AAAA,1"),
+        "cannot be adopted",
+        3,
+        "not-adoptable",
+        ("adopt", ".venv", "--yes", "--name", "y"),
+    ),
+    _ours(
+        "its record leads to the root directory",
+        _REMOVE,
+        lambda ground: _rewrite_record(ground, "/"),
+        "no record of it",
+        3,
+        "not-ours",
+    ),
+    _ours(
+        "its record leads to the canary",
+        _REMOVE,
+        lambda ground: _rewrite_record(ground, "../canary"),
+        "no record of it",
+        3,
+        "not-ours",
+    ),
     _ours("its record has a number for a path", ("list",), lambda ground: _rewrite_record(ground, 5), "x", 0),
     _ours("its record has a zero byte", ("list",), lambda ground: _rewrite_record(ground, "a\0b"), "x", 0),
     _ours("it is of a version to come", ("recreate", "x"), _state(_OURS, schema=99), "newer version", 3, "newer"),
-    _ours("a plan to keep what is not in it, moved", _REMOVE, _plan(_mine("keep.json"), "x-kept"), "Removed x", changes=_GONE),
-    _ours("a plan to keep that leads elsewhere", _REMOVE, _plan(_mine("keep.json"), "../../canary/x"), "Removed x", changes=_GONE),
-    _ours("a plan to keep in what a kill seems to have left", ("list",), _rest_with_plan, "x", changes=("store/envs/.x.imageai-env-rest-12345678",)),
+    _ours(
+        "a plan to keep what is not in it, moved",
+        _REMOVE,
+        _plan(_mine("keep.json"), "x-kept"),
+        "Removed x",
+        changes=_GONE,
+    ),
+    _ours(
+        "a plan to keep that leads elsewhere",
+        _REMOVE,
+        _plan(_mine("keep.json"), "../../canary/x"),
+        "Removed x",
+        changes=_GONE,
+    ),
+    _ours(
+        "a plan to keep in what a kill seems to have left",
+        ("list",),
+        _rest_with_plan,
+        "x",
+        changes=("store/envs/.x.imageai-env-rest-12345678",),
+    ),
     _ours("a plan to keep that is a pipe", _REMOVE, piped(_mine("keep.json")), "Removed x", changes=_GONE),
-    _ours("its creator's list names what is not in it", _REMOVE, written(_mine("venv.json"), json.dumps({"../../../canary/photo": "sha256=A", "/dev/zero": "x"})), "Removed x", changes=_GONE),
-    _ours("a RECORD names what is not in it", ("repair", "x", "--verify", "none"), _record(_OURS, "../../../../../../../canary/photo,sha256=AAAA,1"), "x", changes=(_OURS, "store/envs")),
-    _ours("an absolute path in a RECORD", ("repair", "x", "--verify", "none"), _record(_OURS, "{ground}/canary/photo,sha256=AAAA,1"), "x", changes=(_OURS, "store/envs")),
-    _ours("links that would be made outside", ("repair", "x", "--verify", "none"), written(_mine("additions.json"), json.dumps({"links": {"..": "/etc", ".": "x"}, "hook": None})), "x", changes=(_OURS,)),
-    _ours("additions of wrong types", ("check", "x"), written(_mine("additions.json"), json.dumps({"links": [], "hook": {}, "misrecorded": 3})), "as locked"),
+    _ours(
+        "its creator's list names what is not in it",
+        _REMOVE,
+        written(_mine("venv.json"), json.dumps({"../../../canary/photo": "sha256=A", "/dev/zero": "x"})),
+        "Removed x",
+        changes=_GONE,
+    ),
+    _ours(
+        "a RECORD names what is not in it",
+        ("repair", "x", "--verify", "none"),
+        _record(_OURS, "../../../../../../../canary/photo,sha256=AAAA,1"),
+        "x",
+        changes=(_OURS, "store/envs"),
+    ),
+    _ours(
+        "an absolute path in a RECORD",
+        ("repair", "x", "--verify", "none"),
+        _record(_OURS, "{ground}/canary/photo,sha256=AAAA,1"),
+        "x",
+        changes=(_OURS, "store/envs"),
+    ),
+    _ours(
+        "links that would be made outside",
+        ("repair", "x", "--verify", "none"),
+        written(_mine("additions.json"), json.dumps({"links": {"..": "/etc", ".": "x"}, "hook": None})),
+        "x",
+        changes=(_OURS,),
+    ),
+    _ours(
+        "additions of wrong types",
+        ("check", "x"),
+        written(_mine("additions.json"), json.dumps({"links": [], "hook": {}, "misrecorded": 3})),
+        "as locked",
+    ),
     _ours("an installed file is a pipe", _REMOVE, _installed_is(piped), "Removed x", changes=_GONE),
     _ours("an installed file is a directory", _REMOVE, _installed_is(emptied), "Removed x", changes=_GONE),
     _ours("an installed file is a socket", _REMOVE, _installed_is(socketed), "Removed x", changes=_GONE),
@@ -195,13 +409,9 @@ ENVIRONMENTS = (
     _ours("a name that is no text", ("check", "x"), written(f"{_OURS}/a\udcff", ""), "\\udcff"),
     _ours("nobody may look into it", ("list",), closed(_OURS), "cannot be looked into"),
     _ours("its directory of records is a device", ("list",), linked("store/records", "/dev/zero"), "x"),
-)  # fmt: skip
+)
 
 
 def _rewrite_record(ground: Ground, path: object) -> None:
     (record,) = (ground.world / "store" / "records").iterdir()
     record.write_text(json.dumps({"schema": 1, "path": path}), encoding="utf-8")
-
-
-__all__ = ["ENVIRONMENTS"]
-_ = replaced

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import tiny_template
@@ -22,6 +21,7 @@ from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from tests.hostile.hostile import Hostile
 
@@ -154,9 +154,14 @@ class Ground:
         with (self.place / "out").open("w+b") as out, (self.place / "err").open("w+b") as err:
             child = subprocess.Popen(
                 [sys.executable, "-m", "imageai_envs", *(self.fill(word) for word in words)],
-                cwd=self.project, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, preexec_fn=limits(),
-            )  # fmt: skip
+                cwd=self.project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                preexec_fn=limits(),
+            )
             code, used = _wait(child, begun + SECONDS)
             texts = []
             for stream in (out, err):
@@ -189,7 +194,11 @@ class Ground:
 
     def fill(self, text: str) -> str:
         """Put the ground's directory into a word or a variable."""
-        return text.replace("{ground}", str(self.world)).replace("{repository}", str(REPOSITORY)).replace("{path}", os.environ["PATH"])
+        return (
+            text.replace("{ground}", str(self.world))
+            .replace("{repository}", str(REPOSITORY))
+            .replace("{path}", os.environ["PATH"])
+        )
 
     def fingerprint(self) -> dict[str, str]:
         """Return what is on the ground: paths to what changes when anybody touches them."""

@@ -51,8 +51,10 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("path", "inside"),
-    [("a", True), ("a/b.c", True), ("a/..b", True), ("", False), ("/a", False), ("a//b", False), ("a/", False)]
-    + [("..", False), (".", False), ("a/../b", False), ("../a", False), ("a\0b", False)],
+    [
+        *((path, True) for path in ("a", "a/b.c", "a/..b")),
+        *((path, False) for path in ("", "/a", "a//b", "a/", "..", ".", "a/../b", "../a", "a\0b")),
+    ],
 )
 def test_paths_inside(path: str, inside: bool) -> None:
     assert is_inside(path) is inside
@@ -132,7 +134,7 @@ def test_directories_of_any_depth(root: Path) -> None:
         assert users_contents(root) == Contents(added=("d",))
         assert measure(root).size > 0
     finally:
-        os.system(f"rm -rf {root / 'd'}")  # noqa: S605 - pytest's own way of deleting does not come back from there
+        os.system(f"rm -rf {root / 'd'}")
 
 
 def test_additions_name_links_that_we_make_and_no_others(root: Path) -> None:
