@@ -93,7 +93,14 @@ def doctor_zoo(session: nox.Session) -> None:
 
 
 @nox.session
+def hostile(session: nox.Session) -> None:
+    """Let the command line meet hostile inputs; writes its section of docs/reliability.md (fifteen minutes)."""
+    install(session, "test")
+    session.run("python", "-m", "tests.hostile.session", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
-    """Play sequences with faults and kills; kill, crowd and starve the command line (writes docs/reliability.md)."""
+    """Play sequences with faults and kills; kill, crowd and starve the command line (an hour; docs/reliability.md)."""
     install(session, "test")
     session.run("python", "-m", "tests.chaos.experiments", *session.posargs)

@@ -82,7 +82,30 @@ def home() -> Home:
 
 def _from_variable(name: str) -> Path | None:
     value = os.environ.get(name)
-    return Path(value).expanduser().absolute() if value else None
+    return expanded(value, name).absolute() if value else None
+
+
+def expanded(path: str | Path, origin: str = "") -> Path:
+    """Return a path that somebody wrote, ``~`` and ``~user`` replaced by the home that is meant.
+
+    Args:
+        path: the path.
+        origin: where it was said, for the error: a variable.
+
+    Raises:
+        RequestError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        from imageai_envs.errors import RequestError
+
+        said = f"{origin}: {path}" if origin else str(path)
+        raise RequestError(
+            f"{said}: there is no user of that name whose home could be meant.",
+            hint="Write the whole path; a directory whose name begins with ~ is ./~name.",
+            code="bad-path",
+        ) from error
 
 
 def project_templates() -> Path:

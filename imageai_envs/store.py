@@ -14,6 +14,7 @@ from imageai_envs import ownership
 from imageai_envs.environment import Environment, is_finished, read_state
 from imageai_envs.errors import BusyError, RequestError
 from imageai_envs.ownership import aside, has_marker, owns
+from imageai_envs.paths import expanded
 from imageai_envs.paths import looks_like_path as looks_like_path
 from imageai_envs.transaction import check_not_inside, is_held, is_unsettled, locked, not_ours, recover
 
@@ -65,6 +66,25 @@ def _name_of_project(root: Path) -> str:
             hint=f"Give a name: imageai-env create NAME --path {root}",
             code="bad-name",
         ) from error
+
+
+def _check_path(root: Path) -> None:
+    """Refuse a path at which an environment would be built and could not be used.
+
+    Raises:
+        RequestError: it has a separator of search paths, or a control character: scripts name it in their first line.
+    """
+    problem = ""
+    if os.pathsep in str(root):
+        problem = f"a directory with a {os.pathsep!r} cannot stand on PATH"
+    elif re.search(r"[\x00-\x1f\x7f]", str(root)):
+        problem = "it has a control character"
+    if problem:
+        raise RequestError(
+            f"{str(root)!r} cannot become an environment: {problem}.",
+            hint="Choose another place: --path DIR, or IMAGEAI_ENV_HOME for all.",
+            code="bad-path",
+        )
 
 
 def _check_place(root: Path) -> None:
@@ -126,8 +146,10 @@ class Store:
                     hint=f"Another name, or replace that one: --path {shlex.quote(str(linked))} --force",
                     code="exists",
                 )
+            _check_path(self.home.environments / name)
             return name, self.home.environments / name
         root = _absolute(path)
+        _check_path(root)
         own = validate_name(name) if name is not None else _name_of_project(root)
         if not owns(root, self.home):
             _check_place(root)
@@ -155,8 +177,7 @@ class Store:
             RequestError: there is none; similar names are suggested.
             BusyError: it is being built, and cannot be used meanwhile.
         """
-        by_path = looks_like_path(name_or_path)
-        root = _absolute(Path(name_or_path)) if by_path else self.root_for(validate_name(name_or_path))
+        by_path, root = looks_like_path(name_or_path), self._root_of(name_or_path)
         if to_use or not (by_path or self.linked(name_or_path)):
             settled = recover(root, self.home, self.reporter)
         else:
@@ -169,6 +190,19 @@ class Store:
         if not has_marker(root):
             raise self._waiting(root) or (self._no_environment(root) if by_path else self.missing(name_or_path))
         return self._at(root, None if by_path else name_or_path)
+
+    def _root_of(self, name_or_path: str) -> Path:
+        """Return the directory that is meant by a name or a path.
+
+        Raises:
+            RequestError: it cannot be one of an environment.
+        """
+        if not looks_like_path(name_or_path):
+            return self.root_for(validate_name(name_or_path))
+        root = _absolute(Path(name_or_path))
+        if not root.name:
+            raise self._no_environment(root)  # the root directory
+        return root
 
     def _at(self, root: Path, name: str | None = None) -> Environment:
         """Return the environment with a marker at ``root``; of one that is not ours, nothing is believed."""
@@ -201,10 +235,7 @@ class Store:
             RequestError: there is none, or it is not ours (one that is only read, ``to_read``, need not be).
             BusyError: another process works on it, and ``wait`` is False.
         """
-        if looks_like_path(name_or_path):
-            root = _absolute(Path(name_or_path))
-        else:
-            root = self.root_for(validate_name(name_or_path))
+        root = self._root_of(name_or_path)
         if not owns(root, self.home) and not is_unsettled(root, self.home):
             found: Environment | None = None
             with suppress(BusyError):  # begun by another process this very moment: then that is waited for
@@ -237,9 +268,12 @@ class Store:
         """
         found: dict[str, Environment] = {}
         for root in self._inside():
-            recover(root, self.home, self.reporter)
-            if has_marker(root):
-                found[root.name] = self._at(root)
+            try:
+                recover(root, self.home, self.reporter)
+                if has_marker(root):
+                    found[root.name] = self._at(root)
+            except PermissionError as error:  # noqa: PERF203 - one that somebody closed does not hide the others
+                self.reporter.warn(f"{root} cannot be looked into: {error.strerror}")
         for name, root in self._outside():
             waiting = owns(aside(root), self.home)
             if waiting or owns(root, self.home):
@@ -248,7 +282,10 @@ class Store:
 
     def names(self) -> list[str]:
         """Return the names of all environments, from file names alone."""
-        inside = {root.name for root in self._inside() if has_marker(root)}
+        inside = set()
+        for root in self._inside():
+            with suppress(PermissionError):
+                inside |= {root.name} if has_marker(root) else set()
         return sorted({*inside, *(name for name, root in self._outside() if owns(root, self.home))})
 
     def _inside(self) -> list[Path]:
@@ -271,5 +308,5 @@ class Store:
 
 def _absolute(path: Path) -> Path:
     """Return the absolute path of a directory that was named; ``..`` is followed, a link under its own name is not."""
-    root = path.expanduser().absolute()
+    root = expanded(path).absolute()
     return root.resolve() if ".." in root.parts else root

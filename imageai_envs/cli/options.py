@@ -160,11 +160,11 @@ def how_from(options: dict[str, Any]) -> How:
 
 def _from_anywhere(template: str | None) -> str | None:
     """Return a template's name, or its file so that it is found from other directories too."""
-    from imageai_envs.paths import looks_like_path
+    from imageai_envs.paths import expanded, looks_like_path
 
     if template is None or not (template.endswith(".toml") or looks_like_path(template)):
         return template
-    return str(Path(template).expanduser().absolute())
+    return str(expanded(template).absolute())
 
 
 def request_from(options: dict[str, Any]) -> Request:

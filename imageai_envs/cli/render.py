@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imageai_envs.cli.streams import say
+from imageai_envs.cli.streams import say, speaks_unicode
 from imageai_envs.printable import one_line, visible, visible_json
 from imageai_envs.redaction import redact, redact_data
 from imageai_envs.result import SCHEMA, Result, Span, Table, Verbatim
@@ -77,7 +77,8 @@ def show_error(error: ImageAIEnvError, command: str, *, as_json: bool) -> None:
 
 
 def _print_json(data: dict[str, object]) -> None:
-    sys.stdout.write(visible_json(json.dumps(redact_data(data), indent=2, ensure_ascii=False)) + "\n")
+    text = json.dumps(redact_data(data), indent=2, ensure_ascii=not speaks_unicode(sys.stdout))
+    sys.stdout.write(visible_json(text) + "\n")
     sys.stdout.flush()
 
 

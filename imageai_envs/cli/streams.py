@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def stand_in_for_closed() -> None:
-    """Open something in the place of standard streams that are closed (``>&-``).
+    """Open something in the place of standard streams that are closed (``>&-``); let none refuse a character.
 
     Otherwise the next file that is opened, a log or a lock, takes the number, and programs that we start write there.
     Standard output fails at the first write, as a closed one does; what goes to standard error is nobody's then.
@@ -23,8 +24,16 @@ def stand_in_for_closed() -> None:
             os.set_inheritable(os.open(os.devnull, flags), True)  # the lowest free number: this one
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            stream = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+            stream: TextIO | None = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and not speaks_unicode(stream):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def speaks_unicode(stream: TextIO) -> bool:
+    """Tell whether every character can be written to ``stream``."""
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _is_closed(number: int) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.distributions import distributions_in
 from imageai_envs.errors import RequestError, VerifyError
-from imageai_envs.paths import looks_like_path
+from imageai_envs.paths import expanded, looks_like_path
 from imageai_envs.venv_files import site_packages
 
 if TYPE_CHECKING:
@@ -25,13 +25,11 @@ def environment_root(home: Home, name_or_path: str) -> Path:
     Raises:
         RequestError: there is none.
     """
-    from pathlib import Path
-
     from imageai_envs.ownership import has_marker
     from imageai_envs.progress import Silent
     from imageai_envs.store import Store, validate_name
 
-    path = Path(name_or_path).expanduser().absolute()
+    path = expanded(name_or_path).absolute()
     if not looks_like_path(name_or_path) and not _root_in(path):
         store = Store(home, Silent())
         named = store.root_for(validate_name(name_or_path))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.diagnose.subject import Subject, look_at
 from imageai_envs.errors import RequestError
-from imageai_envs.paths import METADATA, looks_like_path
+from imageai_envs.paths import METADATA, expanded, looks_like_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def resolve(
                 code="no-such-python",
             )
         return _executable(home, found, str(found), variables)
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if not looks_like_path(name_or_path):
         root = _named(home, name_or_path)
         if root is not None:
@@ -147,7 +147,7 @@ def _command(python: str, environ: Mapping[str, str]) -> Path:
         found = shutil.which(python, path=environ.get("PATH"))
         if found:
             return Path(found).absolute()
-    path = Path(python).expanduser().absolute()
+    path = expanded(python).absolute()
     if not python.strip() or not os.path.lexists(path):
         raise RequestError(
             f"There is no Python {python!r}: neither a file nor a command on PATH.",

@@ -15,6 +15,7 @@ from imageai_envs.errors import PythonNotFoundError, RequestError
 from imageai_envs.interpreters import places
 from imageai_envs.interpreters.discovery import find_interpreters, interrogate
 from imageai_envs.interpreters.probing import Unanswered
+from imageai_envs.paths import expanded
 from imageai_envs.target import Target
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _named(template: Template, wanted: str, *, home: Home, reporter: Reporter) -
 
 def _executable(wanted: str) -> Path:
     """Return the file that a path or the name of a command stands for."""
-    path = Path(wanted).expanduser()
+    path = expanded(wanted)
     if not wanted.strip() or (path.name == wanted and not os.path.lexists(path)):
         command = shutil.which(wanted)
         if command is None:

@@ -114,7 +114,7 @@ def _children(directory: Path) -> list[Path]:
 
 
 def _directories(*names: str | None) -> list[Path]:
-    return [Path(name).expanduser() for name in names if name]
+    return [Path(os.path.expanduser(name)) for name in names if name]  # noqa: PTH111 - of nobody: no error
 
 
 def _data_home() -> Path:

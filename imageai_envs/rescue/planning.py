@@ -17,6 +17,7 @@ from imageai_envs.errors import InstallError, LockFileError, PythonNotFoundError
 from imageai_envs.lockfile import Lock, is_lock
 from imageai_envs.locking import LockInputs
 from imageai_envs.logs import open_log
+from imageai_envs.paths import expanded
 from imageai_envs.progress import Silent
 from imageai_envs.request import Request
 from imageai_envs.rescue.changes import LineChange, changes_of, given_way, in_order
@@ -111,7 +112,7 @@ def plan_rescue(path: Path, home: Home, reporter: Reporter, how: How | None = No
         RequestError: it cannot be read, or there is nothing in it; or an option that cannot be.
         UnsolvableError: the template itself does not resolve.
     """
-    path = path.expanduser()
+    path = expanded(path)
     source = read_environment(path) if path.is_dir() else read_source(path)
     return rescue_source(source, home, reporter, how)
 

@@ -25,6 +25,7 @@ from tests.chaos.sequences import draw, smallest
 from tests.conftest import CACHE, tiny_template
 from tests.support.catalogue import write_catalogue
 from tests.support.index import Index
+from tests.support.report import write_section
 
 if TYPE_CHECKING:
     from tests.chaos.playing import Player
@@ -265,8 +266,6 @@ def main() -> int:
     print(json.dumps(results, indent=1))
     bad = ("lost", "half-built", "leftovers", "corrupted", "deadlocked", "without", *WRONG)
     lines = [
-        "# Reliability",
-        "",
         f"What `nox -s chaos` saw on {datetime.now(timezone.utc).date()} (seed {arguments.seed}): real processes and",
         "signals, tiny wheels from an index on the same machine.",
         "",
@@ -277,7 +276,7 @@ def main() -> int:
     for title, counter in results.items():
         failed += sum(number for key, number in counter.items() if any(what in key for what in bad))
         lines += [f"| {title} | {key} | {number} |" for key, number in counter.items()]
-    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_section(output, "Chaos", lines)
     return int(failed > 0)
 
 

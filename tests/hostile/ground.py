@@ -154,9 +154,14 @@ class Ground:
         with (self.place / "out").open("w+b") as out, (self.place / "err").open("w+b") as err:
             child = subprocess.Popen(
                 [sys.executable, "-m", "imageai_envs", *(self.fill(word) for word in words)],
-                cwd=self.project, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, preexec_fn=limits(),
-            )  # fmt: skip
+                cwd=self.project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                preexec_fn=limits(),
+            )
             code, used = _wait(child, begun + SECONDS)
             texts = []
             for stream in (out, err):

@@ -54,7 +54,12 @@ REQUIREMENTS = (
     _line("the device that never ends, included", "-r /dev/zero", "it is a device"),
     _line("itself, included", "-r requirements.txt", "includes itself"),
     _line("a secret of the machine, included", "-r /etc/passwd", "not a requirement"),
-    _line("an address with a password", "six @ https://u:hunter2@evil.invalid/six.whl", "by URL or path", "direct-reference"),
+    _line(
+        "an address with a password",
+        "six @ https://u:hunter2@evil.invalid/six.whl",
+        "by URL or path",
+        "direct-reference",
+    ),
     _line("a file of this machine", "six @ file:///etc/passwd", "by URL or path", "direct-reference"),
     _line("a path", "../../evil.whl", "not a requirement"),
     _line("a shell command", "six; rm -rf ~", "not a requirement"),
@@ -74,18 +79,48 @@ REQUIREMENTS = (
     _read("a directory", emptied(_FILE), "Is a directory"),
     _read("a link to itself", linked(_FILE, "requirements.txt"), "symbolic links"),
     _read("nobody may read it", closed(_FILE), "Permission denied"),
-    Hostile(KIND, "a mark of byte order and line ends of Windows", _CREATE, 0, "six", "", rewritten(_FILE, lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))),
+    Hostile(
+        KIND,
+        "a mark of byte order and line ends of Windows",
+        _CREATE,
+        0,
+        "six",
+        "",
+        rewritten(_FILE, lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n")),
+    ),
     _rescued("a link to a device", linked(_FILE, "/dev/zero"), "it is a device"),
     _rescued("a pipe that nobody writes to", piped(_FILE), "nothing came out of this pipe"),
     _rescued("random bytes", rewritten(_FILE, lambda _data: bytes(range(256)) * 40), "not a text file"),
     _rescued("itself, included", appended(_FILE, "-r requirements.txt\n"), "includes itself"),
     _rescued("a secret of the machine, included", appended(_FILE, "-r /etc/passwd\n"), "not understood", 0),
-    _rescued("400,000 spaces in a line", appended(_FILE, "pytz" + " " * 400_000 + "x\n"), "more than 2000 characters", 0),
+    _rescued(
+        "400,000 spaces in a line", appended(_FILE, "pytz" + " " * 400_000 + "x\n"), "more than 2000 characters", 0
+    ),
     _rescued("escape sequences", appended(_FILE, f"pytz{ESCAPES}\n"), "not understood", 0),
     _rescued("a marker nested 900 deep", appended(_FILE, f"pytz; {DEEP}\n"), "not understood", 0),
-    _rescued("YAML whose aliases make a billion entries", appended(_YAML, _BOMB + "dependencies: *k\n"), "not understood", 0, file="environment.yml"),
-    _rescued("YAML that calls a function", written(_YAML, "dependencies: [!!python/object/apply:os.system ['touch pwned']]\n"), "not valid YAML", file="environment.yml"),
-    _rescued("YAML nested 100,000 deep", written(_YAML, "dependencies: " + "[" * 100_000), "YAML", file="environment.yml"),
-    _rescued("TOML nested 100,000 deep", appended(_TOML, "x = " + "[" * 100_000), "not valid TOML", file="pyproject.toml"),
-    _rescued("TOML with a number of 100,000 digits", appended(_TOML, "x = 1" + "1" * 100_000), "not valid TOML", file="pyproject.toml"),
-)  # fmt: skip
+    _rescued(
+        "YAML whose aliases make a billion entries",
+        appended(_YAML, _BOMB + "dependencies: *k\n"),
+        "not understood",
+        0,
+        file="environment.yml",
+    ),
+    _rescued(
+        "YAML that calls a function",
+        written(_YAML, "dependencies: [!!python/object/apply:os.system ['touch pwned']]\n"),
+        "not valid YAML",
+        file="environment.yml",
+    ),
+    _rescued(
+        "YAML nested 100,000 deep", written(_YAML, "dependencies: " + "[" * 100_000), "YAML", file="environment.yml"
+    ),
+    _rescued(
+        "TOML nested 100,000 deep", appended(_TOML, "x = " + "[" * 100_000), "not valid TOML", file="pyproject.toml"
+    ),
+    _rescued(
+        "TOML with a number of 100,000 digits",
+        appended(_TOML, "x = 1" + "1" * 100_000),
+        "not valid TOML",
+        file="pyproject.toml",
+    ),
+)

@@ -50,7 +50,9 @@ TEMPLATES = (
     _value("a name that is an option", 'name = "given"', 'name = "--help"', "name"),
     _value("a name of another alphabet", 'name = "given"', 'name = "\u0442\u04262.10"', "name"),
     _value("a CUDA link that climbs out", '"libnvrtc.so" =', '"../../../../canary/photo" =', "cuda-links"),
-    _value("a CUDA link's target that climbs out", '= "libnvrtc.so.11.2"', '= "../../../../canary/photo"', "cuda-links"),
+    _value(
+        "a CUDA link's target that climbs out", '= "libnvrtc.so.11.2"', '= "../../../../canary/photo"', "cuda-links"
+    ),
     _value("escape sequences in the summary", 'summary = "', 'summary = "\\u001b]0;owned\\u0007', "control characters"),
     _value("an override of direction in the summary", 'summary = "', f'summary = "{OVERRIDE}', "control characters"),
     _value("a raw escape sequence", "schema = 1", f"schema = 1\n# {ESCAPES}", "not valid TOML"),
@@ -74,7 +76,12 @@ TEMPLATES = (
     _given("2 MB", appended(_GIVEN, "# no\n" * 400_000), "longer than 1 MB"),
     _given("a pipe that nobody writes to", piped(_GIVEN), "nothing came out of this pipe"),
     _given("a directory", emptied(_GIVEN), "Is a directory"),
-    _given("a link to a device", linked(_GIVEN, "/dev/zero"), "it is a device", ("lock", "--template", "./given.toml", "-o", "lock.txt")),
+    _given(
+        "a link to a device",
+        linked(_GIVEN, "/dev/zero"),
+        "it is a device",
+        ("lock", "--template", "./given.toml", "-o", "lock.txt"),
+    ),
     _near("in the project: a link to a device", linked(_NEAR, "/dev/zero"), "it is a device"),
     _near("in the project: a pipe", piped(_NEAR), "nothing came out of this pipe"),
     _near("in the project: a link to itself", linked(_NEAR, "tiny.toml"), "symbolic links"),
@@ -83,6 +90,22 @@ TEMPLATES = (
     _listed("listed: a socket", socketed(_NEAR), "it is a socket"),
     _listed("listed: random bytes", rewritten(_NEAR, lambda _data: bytes(range(256)) * 40), "not UTF-8 text"),
     _listed("listed: a name with escape sequences", replaced(_NEAR, 'name = "tiny"', 'name = "\\u001b[2J"'), "name"),
-    Hostile("template", "the directory of templates is a device", _LIST, 0, "tf2.10", "", linked("project/.imageai-env/templates", "/dev/zero")),
-    Hostile("template", "nobody may look into the directory of templates", _LIST, 0, "tf2.10", "", closed("project/.imageai-env/templates")),
-)  # fmt: skip
+    Hostile(
+        "template",
+        "the directory of templates is a device",
+        _LIST,
+        0,
+        "tf2.10",
+        "",
+        linked("project/.imageai-env/templates", "/dev/zero"),
+    ),
+    Hostile(
+        "template",
+        "nobody may look into the directory of templates",
+        _LIST,
+        0,
+        "tf2.10",
+        "",
+        closed("project/.imageai-env/templates"),
+    ),
+)

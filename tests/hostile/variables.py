@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.hostile.hostile import Hostile, nothing
-from tests.hostile.mutations import both, piped, replaced, written
+from tests.hostile.mutations import both, piped, written
 
 if TYPE_CHECKING:
     from tests.hostile.ground import Ground
@@ -85,22 +85,63 @@ VARIABLES = (
     _home("{ground}/canary/photo", 6, "IMAGEAI_ENV_HOME", "not-writable", what="a file"),
     _home("/dev/null", 6, "IMAGEAI_ENV_HOME", "not-writable"),
     _home("/proc", 6, "/proc/", "system"),
-    _home("{ground}/tmp/ro", 6, "IMAGEAI_ENV_HOME", "not-writable", mutate=_read_only, what="a directory that may not be written"),
+    _home(
+        "{ground}/tmp/ro",
+        6,
+        "IMAGEAI_ENV_HOME",
+        "not-writable",
+        mutate=_read_only,
+        what="a directory that may not be written",
+    ),
     _home("x" * 5000, 6, "File name too long", "system", what="5000 characters"),
     _home("~nobody-of-that-name/x", 3, "IMAGEAI_ENV_HOME", "bad-path"),
     _home("{ground}/tmp/a:b", 3, "cannot stand on PATH", "bad-path"),
     _home("{ground}/tmp/a\nb", 3, "control character", "bad-path", what="a line feed in it"),
     _home("{ground}/tmp/\x1b[2J", 3, "control character", "bad-path", what="an escape sequence in it"),
-    _home("{ground}/tmp/$(touch pwned) `id` 'x'", 0, "y: TensorFlow", changes=("tmp",), what="a shell's substitutions in it"),
+    _home(
+        "{ground}/tmp/$(touch pwned) `id` 'x'",
+        0,
+        "y: TensorFlow",
+        changes=("tmp",),
+        what="a shell's substitutions in it",
+    ),
     _home("/", 0, "No environments", words=_LIST),
     _home("project", 0, "No environments", words=_LIST, what="relative, in a clone"),
     _home("{ground}/project", 0, "would be freed", words=("gc", "--dry-run"), what="the clone itself"),
-    _home("{ground}/tmp/\u00e4\u00f6", 0, "", changes=("tmp",), what="umlauts, in the locale C, with ASCII for output", LC_ALL="C", PYTHONIOENCODING="ascii"),
+    _home(
+        "{ground}/tmp/\u00e4\u00f6",
+        0,
+        "",
+        changes=("tmp",),
+        what="umlauts, in the locale C, with ASCII for output",
+        LC_ALL="C",
+        PYTHONIOENCODING="ascii",
+    ),
     _set("IMAGEAI_ENV_CACHE", "{ground}/canary/photo", 0, "y: TensorFlow", "", _CREATE, changes=_MADE, what="a file"),
     _set("IMAGEAI_ENV_CACHE", "/dev/zero", 0, "y: TensorFlow", "", _CREATE, changes=_MADE),
     _set("IMAGEAI_ENV_CACHE", "/proc", 0, "y: TensorFlow", "", _CREATE, changes=_MADE),
-    _set("IMAGEAI_ENV_CACHE", "{ground}/tmp/c", 0, "3.", "", ("python", "list"), piped("tmp/c/interpreters.json"), ("tmp/c",), "a pipe in it"),
-    _set("IMAGEAI_ENV_CACHE", "{ground}/tmp/c", 0, "3.", "", ("python", "list"), written("tmp/c/interpreters.json", "[" * 100_000), ("tmp/c",), "100,000 levels of JSON in it"),
+    _set(
+        "IMAGEAI_ENV_CACHE",
+        "{ground}/tmp/c",
+        0,
+        "3.",
+        "",
+        ("python", "list"),
+        piped("tmp/c/interpreters.json"),
+        ("tmp/c",),
+        "a pipe in it",
+    ),
+    _set(
+        "IMAGEAI_ENV_CACHE",
+        "{ground}/tmp/c",
+        0,
+        "3.",
+        "",
+        ("python", "list"),
+        written("tmp/c/interpreters.json", "[" * 100_000),
+        ("tmp/c",),
+        "100,000 levels of JSON in it",
+    ),
     _set("IMAGEAI_ENV_ENGINE", "evil", 2, "evil", "usage", _CREATE, good="uv"),
     _set("IMAGEAI_ENV_ENGINE", "uv; touch pwned", 2, "uv; touch pwned", "usage", _CREATE, good="uv"),
     _redirects("PIP_TARGET", "{ground}/canary"),
@@ -116,9 +157,31 @@ VARIABLES = (
     _redirects("UV_CONSTRAINT", "/dev/zero"),
     _redirects("UV_VENV_RELOCATABLE", "1"),
     _redirects("PIP_LOG", "{ground}/canary/photo"),
-    _redirects("PYTHONPATH", "{ground}/project/evil:{repository}", "code that runs at every start", written("project/evil/sitecustomize.py", _SITECUSTOMIZE)),
-    _set("UV_NO_VERIFY_HASHES", "1", 6, "", "hash-mismatch", ("create", "y", "--lock", "lock.txt", "--verify", "none"), lambda ground: _other_hash(ground)),
-    _set("PATH", ".:{path}", 0, "3.", "", ("python", "list"), both(_program("project/python3"), _program("project/python3.10"), _program("project/uv")), what="the working directory first"),
+    _redirects(
+        "PYTHONPATH",
+        "{ground}/project/evil:{repository}",
+        "code that runs at every start",
+        written("project/evil/sitecustomize.py", _SITECUSTOMIZE),
+    ),
+    _set(
+        "UV_NO_VERIFY_HASHES",
+        "1",
+        6,
+        "",
+        "hash-mismatch",
+        ("create", "y", "--lock", "lock.txt", "--verify", "none"),
+        lambda ground: _other_hash(ground),
+    ),
+    _set(
+        "PATH",
+        ".:{path}",
+        0,
+        "3.",
+        "",
+        ("python", "list"),
+        both(_program("project/python3"), _program("project/python3.10"), _program("project/uv")),
+        what="the working directory first",
+    ),
     _set("HOME", None, 0, "x"),
     _set("HOME", "relative", 0, "x"),
     _set("HOME", "/dev/null", 0, "x"),
@@ -135,8 +198,15 @@ VARIABLES = (
     _set("XDG_DATA_HOME", "relative", 0, "No environments", IMAGEAI_ENV_HOME=None),
     _set("PYENV_ROOT", "~nobody-of-that-name", 0, "3.", "", ("python", "list")),
     _set("SHELL", "/bin/evil;id", 0, "VIRTUAL_ENV", "", ("activate", "x", "--shell", "bash")),
-    _set("UV_DEFAULT_INDEX", "file:///dev/zero", 0, "in sync", "", ("lock", "--check", "--template", "tiny", "-o", "lock.txt")),
-)  # fmt: skip
+    _set(
+        "UV_DEFAULT_INDEX",
+        "file:///dev/zero",
+        0,
+        "in sync",
+        "",
+        ("lock", "--check", "--template", "tiny", "-o", "lock.txt"),
+    ),
+)
 
 
 def _other_hash(ground: Ground) -> None:
@@ -145,6 +215,3 @@ def _other_hash(ground: Ground) -> None:
     begin = text.index("\nnumpy==")
     place = text.index("sha256:", begin)
     path.write_text(text[:place] + "sha256:" + "0" * 64 + text[place + 71 :], encoding="utf-8")
-
-
-_ = replaced

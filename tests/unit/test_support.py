@@ -306,3 +306,14 @@ def test_the_tiny_template_fits_the_running_python(template: Path) -> None:
     assert loaded.name == "tiny"
     assert loaded.allows_python(sys.version_info[:2])
     assert loaded.python_preferred == (f"{sys.version_info[0]}.{sys.version_info[1]}",)
+
+
+def test_each_session_writes_its_own_section(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    write_section(page, "Chaos", ["one"])
+    write_section(page, "Hostile inputs", ["two", "", "three"])
+    assert page.read_text(encoding="utf-8") == "# Reliability\n\n## Chaos\n\none\n\n## Hostile inputs\n\ntwo\n\nthree\n"
+    write_section(page, "Chaos", ["four"])
+    assert (
+        page.read_text(encoding="utf-8") == "# Reliability\n\n## Chaos\n\nfour\n\n## Hostile inputs\n\ntwo\n\nthree\n"
+    )
