@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,24 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs import __version__, additions
+from imageai_envs.before_build import warn_about_extras, warn_about_gpu, warn_about_space
 from imageai_envs.catalog import Selection, select
-from imageai_envs.checks import look_at
-from imageai_envs.checks.packages import by_hand
 from imageai_envs.contents import record_creation
 from imageai_envs.creators import create_venv, creator_name
 from imageai_envs.engines import get_engine
 from imageai_envs.engines.uv import find_uv
-from imageai_envs.environment import (
-    Condition,
-    Environment,
-    State,
-    condition_of,
-    read_state,
-    write_lock,
-    write_state,
-)
+from imageai_envs.environment import Environment, State, write_lock, write_state
 from imageai_envs.errors import LockFileError, RequestError
-from imageai_envs.framework import TENSORFLOW
 from imageai_envs.hints import install_beside_us
 from imageai_envs.installing import Installer
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
@@ -299,8 +287,8 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     if plan.interpreter is None:
         raise RequestError("This plan still has to fetch a Python.", code="no-python")
     interpreter, clock = plan.interpreter, _Clock()
-    _warn_about_space(plan, reporter)
-    _warn_about_gpu(plan, interpreter, reporter)
+    warn_about_space(plan, reporter)
+    warn_about_gpu(plan, interpreter, reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
     with locked(plan.root, home, reporter, wait=plan.wish.wait):
         # Resolved before anything is touched: most failures happen here and cost nothing.
@@ -308,7 +296,7 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
             reporter.note(f"using the lock that comes with the template, verified {plan.lock.header.verified}")
         with clock.step("lock"):
             lock = plan.lock or _resolve(plan, interpreter, home, reporter)
-        _tell_what_is_dropped(plan, lock, reporter)
+        warn_about_extras(plan, lock, reporter)
         with replacing(plan.root, plan.name, home, reporter, force=plan.wish.force) as replacement:
             verification = _build(plan, interpreter, lock, home, reporter, clock)
             state = _state(plan, interpreter, lock, verification, clock)
@@ -369,39 +357,3 @@ def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verif
         seconds=clock.seconds,
         tool=__version__,
     )
-
-
-def _tell_what_is_dropped(plan: Plan, lock: Lock, reporter: Reporter) -> None:
-    """Name the distributions that somebody installed by hand into the environment that is replaced."""
-    if condition_of(plan.root) is not Condition.FINISHED:
-        return
-    old = look_at(Environment(plan.name, plan.root, read_state(plan.root)))
-    extra = [f"{item.name}=={item.version}" for item in by_hand(old, lock) if old.lock and not old.lock.pin(item.name)]
-    if extra:
-        options = " ".join(f"--with {text}" for text in extra)
-        reporter.warn(
-            f"installed by hand, so not in the new environment: {', '.join(extra)}   "
-            f"(add it: imageai-env upgrade {plan.name} {options})"
-        )
-
-
-def _warn_about_space(plan: Plan, reporter: Reporter) -> None:
-    """Warn where the environment may not fit. Never refuse: with hardlinks from uv's cache it needs far less."""
-    needed = plan.selection.template.variants[plan.selection.variant].disk_mb
-    place = next(parent for parent in (plan.root, *plan.root.parents) if parent.exists())
-    free = shutil.disk_usage(place).free // 1_000_000
-    if free < needed:
-        reporter.warn(f"the environment needs about {needed} MB; {free} MB are free at {place}")
-
-
-def _warn_about_gpu(plan: Plan, interpreter: Interpreter, reporter: Reporter) -> None:
-    """Tell what keeps a GPU of this machine from TensorFlow. Never refuse: images are built where there is none."""
-    target = interpreter.target
-    here = (target.platform, target.machine) == ("linux", "x86_64")
-    if plan.selection.variant != "gpu" or not here or plan.selection.template.framework is not TENSORFLOW:
-        return
-    from imageai_envs.diagnose.gpu import before_install
-
-    for finding in before_install(plan.selection.version, os.environ):
-        tell = reporter.warn if finding.severity == "warning" else reporter.note
-        tell(f"{finding.evidence}. {finding.cause}")
