@@ -24,6 +24,7 @@ import uv
 from imageai_envs.template_file import load_template
 from tests.conftest import tiny_template
 from tests.support.catalogue import projects
+from tests.support.report import write_section
 from tests.support.tool import tool
 from tests.support.wheels import Project, write_sdist, write_wheel
 
