@@ -25,7 +25,11 @@ SAMPLE = (
     ("environment", "of ours: a plan to keep what is not in it, moved"),
     ("environment", "of a clone: a RECORD names a device by a path that climbs out"),
     ("variable", "IMAGEAI_ENV_HOME: ~nobody-of-that-name/x"),
+    ("environment", "of ours: nobody may look into it"),
     ("variable", "COLUMNS: -1"),
+    ("variable", "IMAGEAI_ENV_HOME: umlauts, in the locale C, with ASCII for output"),
+    ("variable", "UV_NO_VERIFY_HASHES: 1"),
+    ("name", "create: .other:evil"),
     ("name", "remove: /"),
     ("name", "show: x\\x1b[2J"),
 )

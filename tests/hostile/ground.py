@@ -114,7 +114,8 @@ class Ground:
         shutil.copy2(self.project / "lock.txt", self.project / "same.txt")
         for record in (self.world / "store" / "records").glob("theirs.*"):
             record.unlink()  # so it came with the clone
-        subprocess.run(["cp", "-a", self.world, self._pristine], check=True)
+        self.world.rename(self._pristine)  # its files are links to uv's cache; a copy's are its own
+        subprocess.run(["cp", "-a", self._pristine, self.world], check=True)
         self._valid = self.fingerprint()
 
     def clear(self) -> None:
