@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -11,13 +13,12 @@ from imageai_envs.broken_templates import Broken, judge
 from imageai_envs.default_templates import DEFAULTS, load_defaults
 from imageai_envs.errors import RequestError, TemplateError
 from imageai_envs.framework import FRAMEWORKS, TENSORFLOW, TORCH, Framework
-from imageai_envs.paths import Home, expanded, project_templates, shipped_templates
+from imageai_envs.paths import Home, project_templates, shipped_templates
 from imageai_envs.template_file import load_template
 from imageai_envs.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from imageai_envs.framework import Release
     from imageai_envs.request import Request
@@ -171,7 +172,7 @@ def _is_path(name: str | None) -> bool:
 
 
 def _from_file(name: str | None) -> Entry:
-    return Entry(load_template(expanded(name or "")), "file")
+    return Entry(load_template(Path(os.path.expanduser(name or ""))), "file")  # noqa: PTH111 - of nobody: no error
 
 
 def _from_catalog(request: Request, catalog: Catalog) -> Entry:

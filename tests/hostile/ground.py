@@ -184,6 +184,7 @@ class Ground:
             "PIP_CACHE_DIR": str(self.place / "pip"),
             "UV_DEFAULT_INDEX": self.index,
             "PIP_INDEX_URL": self.index,
+            "RUSTUP_HOME": str(self.place / "rustup"),  # pip asks for the version of a rustc, which may be rustup's
             "PIP_CONFIG_FILE": os.devnull,
             "UV_NO_CONFIG": "1",
             "PYTHONPATH": str(REPOSITORY),

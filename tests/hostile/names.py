@@ -139,7 +139,7 @@ NAMES = (
         ("templates", "show", "~nobody-of-that-name/x.toml"),
         ("templates", "show", "tiny"),
         "~nobody-of-that-name",
-        "bad-path",
+        "bad-template",
     ),
     _name(
         (*_CREATE[:1], "y", "--dry-run", "--template", "~nobody-of-that-name/x.toml"),

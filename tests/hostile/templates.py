@@ -56,7 +56,7 @@ TEMPLATES = (
     _value("escape sequences in the summary", 'summary = "', 'summary = "\\u001b]0;owned\\u0007', "control characters"),
     _value("an override of direction in the summary", 'summary = "', f'summary = "{OVERRIDE}', "control characters"),
     _value("a raw escape sequence", "schema = 1", f"schema = 1\n# {ESCAPES}", "not valid TOML"),
-    _value("a requirement by address", '"numpy"', '"numpy @ file:///etc/passwd"', "URL"),
+    _value("a requirement by address", '"numpy"', '"numpy @ file:///etc/passwd"', "direct references"),
     _value("a requirement that is an option", '"numpy"', '"--index-url http://evil.invalid"', "PEP 508"),
     _value("a marker nested 900 deep", '"numpy"', f'"numpy; {DEEP}"', "PEP 508"),
     _value("a cap with a shell command", '"numpy<1.24"', '"numpy<1.24; $(touch pwned)"', "PEP 508"),

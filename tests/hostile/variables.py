@@ -61,7 +61,8 @@ def _home(
 
 def _redirects(name: str, value: str, what: str = "", mutate: Mutation = nothing) -> Hostile:
     """Return an input of a variable that would lead an installer elsewhere: what is built is right all the same."""
-    return _set(name, value, 0, "y: TensorFlow", "", _CREATE, mutate, _MADE, what)
+    words = (*_CREATE, "--engine", "pip") if name.startswith("PIP_") else _CREATE
+    return _set(name, value, 0, "y: TensorFlow", "", words, mutate, _MADE, what)
 
 
 def _read_only(ground: Ground) -> None:
@@ -156,6 +157,13 @@ VARIABLES = (
     _redirects("UV_OVERRIDE", "{ground}/canary/photo"),
     _redirects("UV_CONSTRAINT", "/dev/zero"),
     _redirects("UV_VENV_RELOCATABLE", "1"),
+    _redirects("UV_VENV_CLEAR", "1"),
+    _redirects("UV_VENV_SEED", "1"),
+    _redirects("PIP_IMPLEMENTATION", "pp"),
+    _redirects("PIP_ABI", "cp27m"),
+    _redirects("PIP_GROUP", "evil"),
+    _redirects("PIP_CONFIG_SETTINGS", "evil"),
+    _redirects("PIP_DRY_RUN", "1"),
     _redirects("PIP_LOG", "{ground}/canary/photo"),
     _redirects(
         "PYTHONPATH",

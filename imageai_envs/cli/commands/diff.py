@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,6 @@ def _lock(session: Session, what: str) -> Lock:
     from imageai_envs.store import Store
 
     path = Path(what)
-    if path.is_file() or path.is_fifo():
-        return read_lock(path)
+    if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
+        return read_lock(path)  # a device or a dead link, too: it says what is wrong with it
     return Store(session.home, session.reporter).get(what).lock()
