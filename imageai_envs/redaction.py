@@ -32,7 +32,7 @@ _ANCHOR = re.compile(r"[A-Za-z]\w*(?:[-._:]\w+)*")
 _FILE = re.compile(r".+\.\w{1,8}")
 _RANDOM = re.compile(r"[A-Za-z0-9]{16,}|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _DIGEST = re.compile(r"[0-9a-f]{60,}")  # files of PyPI lie below one
-_CLOSING = ")]>.,:"
+_CLOSING = ")]>.,:;"
 
 
 def redact(text: str) -> str:
