@@ -104,6 +104,8 @@ class Player:
     def _command(self, ground: Ground, words: tuple[str, ...], step: Step, alive: set[Path]) -> list[str]:
         """Give one command, and judge what it did."""
         standing = ground.standing()
+        # What a kill left at another place waits for a command that uses it; what becomes of it is judged at the end.
+        waiting = {root for root in alive if ground.leftovers(root)}
         if words[0] == "adopt":  # whoever names it hands it over
             ground.foreign.pop(_named_by(words, ground), None)
         ground.look()
@@ -113,7 +115,7 @@ class Player:
         wrong += ground.touched()
         wrong += ground.lost(settled=not end.killed and not ground.leftovers())
         wrong += _replaced_without_right(ground, words, standing)
-        wrong += _missing(ground, alive) if end.undone else []
+        wrong += _missing(ground, alive - waiting) if end.undone else []
         alive |= {root for root in ground.standing() if condition_of(root) is Condition.FINISHED}
         if words[0] in ("remove", "rename"):
             alive.discard(_named_by(words, ground))

@@ -400,5 +400,5 @@ def test_versions_without_measure(home: Home, option: str) -> None:
 
 
 def test_homes_of_nobody(home: Home) -> None:
-    with pytest.raises(RequestError, match="no user of that name"):
+    with pytest.raises(TemplateError, match="No such file"):
         select(Request(template="~nobody-at-all/x.toml"), home)
