@@ -192,7 +192,9 @@ def test_force_replaces_and_a_failure_keeps_the_old(index: Index, template: Path
     index.faults.clear()
     assert tool("create", "x", *TINY, "--tf", "2.10.0", "--force").code == 0
     assert not note.exists()
-    assert sorted(path.name for path in store().iterdir()) == ["x"]
+    (kept,) = store().glob("x-kept-*")
+    assert (kept / "note.txt").read_text(encoding="utf-8") == "mine"
+    assert sorted(path.name for path in store().iterdir()) == ["x", kept.name]
 
 
 def test_failing_verification_leaves_nothing(index: Index, template: Path, tmp_path: Path) -> None:
