@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tests.hostile.environment_mutations import (
+    META,
+    OURS,
+    THEIRS,
+    clone_with_marker,
+    evil_python,
+    in_site,
+    installed_is,
+    marker_of_ours,
+    nested,
+    of_numpy,
+    plan,
+    record,
+    rest_with_plan,
+    rewrite_record,
+    state,
+    waiting_beside,
+)
 from tests.hostile.hostile import Hostile
 from tests.hostile.mutations import (
     ESCAPES,
@@ -22,15 +38,9 @@ from tests.hostile.mutations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.hostile.ground import Ground
     from tests.hostile.mutations import Mutation
 
-_OURS = "store/envs/x"
-_THEIRS = "project/.venv"
-_META = ".imageai-env"
-_GONE = (_OURS, "store/records", "store/envs")
+_GONE = (OURS, "store/records", "store/envs")
 _DEEP = "[" * 100_000
 
 
@@ -60,92 +70,11 @@ def _ours(
 
 
 def _theirs(file: str) -> str:
-    return f"{_THEIRS}/{_META}/{file}"
+    return f"{THEIRS}/{META}/{file}"
 
 
 def _mine(file: str) -> str:
-    return f"{_OURS}/{_META}/{file}"
-
-
-def _state(root: str, **values: Any) -> Mutation:
-    """Return the mutation of values of a state."""
-
-    def mutate(ground: Ground) -> None:
-        path = ground.world / root / _META / "state.json"
-        path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
-
-    return mutate
-
-
-def _in_site(root: str, change: Callable[[Ground, str], None]) -> Mutation:
-    """Return a mutation in an environment's site-packages; ``change`` gets its path from the ground."""
-
-    def mutate(ground: Ground) -> None:
-        change(ground, str(ground.site(ground.world / root).relative_to(ground.world)))
-
-    return mutate
-
-
-def _record(root: str, row: str) -> Mutation:
-    """Return the mutation that adds a row to the RECORD of the distribution six, or another small one."""
-    return _in_site(root, lambda ground, site: appended(f"{site}/{_small(ground, site)}/RECORD", f"{row}\n")(ground))
-
-
-def _small(ground: Ground, site: str) -> str:
-    return next(path.name for path in (ground.world / site).glob("numpy-*.dist-info"))
-
-
-def _of_numpy(root: str, file: str, mutation: Callable[[str], Mutation]) -> Mutation:
-    return _in_site(root, lambda ground, site: mutation(f"{site}/{_small(ground, site)}/{file}")(ground))
-
-
-def _clone_with_marker(ground: Ground) -> None:
-    meta = ground.project / _META
-    shutil.copy2(ground.theirs / _META / "owner.json", meta / "owner.json")
-    (meta / "building").touch()
-
-
-def _marker_of_ours(ground: Ground) -> None:
-    shutil.copy2(ground.ours / _META / "owner.json", ground.theirs / _META / "owner.json")
-
-
-def _rest_with_plan(ground: Ground) -> None:
-    rest = ground.ours.with_name(".x.imageai-env-rest-12345678")
-    (rest / _META).mkdir(parents=True)
-    shutil.copy2(ground.ours / _META / "owner.json", rest / _META / "owner.json")
-    _plan(str((rest / _META / "keep.json").relative_to(ground.world)), "x-kept")(ground)
-
-
-def _plan(file: str, to: str) -> Mutation:
-    outside = ["../../../canary/photo", "../../../canary/thesis"]
-    return written(file, json.dumps({"to": to, "move": outside, "copy": ["../../../canary/photo"]}))
-
-
-def _waiting_beside(ground: Ground) -> None:
-    shutil.copytree(ground.theirs / _META, ground.project / "..venv.imageai-env-old" / _META)
-    shutil.copytree(ground.theirs / _META, ground.project / "..venv.imageai-env-rest-12345678" / _META)
-
-
-def _evil_python(ground: Ground) -> None:
-    python = ground.theirs / "bin" / "python"
-    python.unlink()
-    python.write_text(ground.fill("#!/bin/sh\ntouch {ground}/canary/pwned\n"), encoding="utf-8")
-    python.chmod(0o755)
-
-
-def _nested(ground: Ground) -> None:
-    handle = os.open(ground.ours, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("d", dir_fd=handle)
-        below = os.open("d", os.O_RDONLY, dir_fd=handle)
-        os.close(handle)
-        handle = below
-    os.close(os.open("thesis", os.O_CREAT | os.O_WRONLY, dir_fd=handle))
-    os.close(handle)
-
-
-def _installed_is(kind: Callable[[str], Mutation]) -> Mutation:
-    return _in_site(_OURS, lambda ground, site: kind(f"{site}/numpy/__init__.py")(ground))
+    return f"{OURS}/{META}/{file}"
 
 
 _REMOVE = ("remove", "x", "--yes")
@@ -153,14 +82,14 @@ _REMOVE = ("remove", "x", "--yes")
 ENVIRONMENTS = (
     _look(
         "the clone itself has a marker, and is being built",
-        _clone_with_marker,
+        clone_with_marker,
         "not finished",
         words=("show", "."),
         good=("show", ".venv"),
     ),
     _look(
         "its marker has the id of an environment of ours",
-        _marker_of_ours,
+        marker_of_ours,
         "no record of it",
         3,
         "not-ours",
@@ -169,7 +98,7 @@ ENVIRONMENTS = (
     ),
     _look(
         "to be replaced",
-        _marker_of_ours,
+        marker_of_ours,
         "no record of it",
         3,
         "not-ours",
@@ -187,26 +116,26 @@ ENVIRONMENTS = (
     _look("its marker is nested 100,000 deep", written(_theirs("owner.json"), _DEEP), "as locked", 0),
     _look(
         "what we know of it is a link to ours",
-        linked(f"{_THEIRS}/{_META}", "{ground}/store/envs/x/.imageai-env"),
+        linked(f"{THEIRS}/{META}", "{ground}/store/envs/x/.imageai-env"),
         "not an environment",
         3,
         "no-such-environment",
         ("remove", ".venv", "--yes"),
         _REMOVE,
     ),
-    _look("it is a link to itself", linked(_THEIRS, ".venv"), "not an environment", 3, "no-such-environment"),
-    _look("others wait and are left beside it", _waiting_beside, "as locked", 0),
+    _look("it is a link to itself", linked(THEIRS, ".venv"), "not an environment", 3, "no-such-environment"),
+    _look("others wait and are left beside it", waiting_beside, "as locked", 0),
     _look("it is finished and being built", written(_theirs("building"), ""), "as locked", 0),
     _look(
-        "its state has lists where texts must be", _state(_THEIRS, template=["x"], tool={}), "state", 1, "state-missing"
+        "its state has lists where texts must be", state(THEIRS, template=["x"], tool={}), "state", 1, "state-missing"
     ),
     _look("its state is nested 100,000 deep", written(_theirs("state.json"), _DEEP), "state", 1, "state-missing"),
     _look("its state has 5 MB", appended(_theirs("state.json"), " " * 5_000_000), "state", 1, "state-missing"),
     _look("its state is a pipe", piped(_theirs("state.json")), "state", 1, "state-missing"),
-    _look("its state is of a version to come", _state(_THEIRS, schema=99), "newer version", 1, "state-newer"),
+    _look("its state is of a version to come", state(THEIRS, schema=99), "newer version", 1, "state-newer"),
     _look(
         "escape sequences in its state",
-        _state(_THEIRS, template=f"tiny{ESCAPES}", tool=OVERRIDE),
+        state(THEIRS, template=f"tiny{ESCAPES}", tool=OVERRIDE),
         "\\x1b[2J",
         0,
         "",
@@ -222,80 +151,80 @@ ENVIRONMENTS = (
     _look("its lock is a socket", socketed(_theirs("requirements.txt")), "it is a socket", 1, "lock-missing"),
     _look("its list of what was created is a pipe", piped(_theirs("venv.json")), "venv.json", 1, "users-files"),
     _look("its list of what was created is nested 100,000 deep", written(_theirs("venv.json"), _DEEP), "as locked", 0),
-    _look("a RECORD is a pipe", _of_numpy(_THEIRS, "RECORD", piped), "RECORD cannot be read", 1, "record-missing"),
-    _look("a RECORD names a device", _record(_THEIRS, "/dev/zero,sha256=AAAA,1"), "missing", 1, "file-missing"),
+    _look("a RECORD is a pipe", of_numpy(THEIRS, "RECORD", piped), "RECORD cannot be read", 1, "record-missing"),
+    _look("a RECORD names a device", record(THEIRS, "/dev/zero,sha256=AAAA,1"), "missing", 1, "file-missing"),
     _look(
         "a RECORD names a device by a path that climbs out",
-        _record(_THEIRS, "../" * 12 + "dev/urandom,sha256=AAAA,1"),
+        record(THEIRS, "../" * 12 + "dev/urandom,sha256=AAAA,1"),
         "missing",
         1,
         "file-missing",
     ),
     _look(
         "a RECORD of two million rows",
-        _of_numpy(_THEIRS, "RECORD", lambda file: appended(file, "a,,\n" * 2_000_000)),
+        of_numpy(THEIRS, "RECORD", lambda file: appended(file, "a,,\n" * 2_000_000)),
         "RECORD",
         1,
         "record-missing",
     ),
     _look(
         "an installed file is a pipe",
-        _in_site(_THEIRS, lambda ground, site: piped(f"{site}/numpy/__init__.py")(ground)),
+        in_site(THEIRS, lambda ground, site: piped(f"{site}/numpy/__init__.py")(ground)),
         "missing",
         1,
         "file-missing",
     ),
     _look(
         "pyvenv.cfg names a device as its home",
-        written(f"{_THEIRS}/pyvenv.cfg", "home = /dev/zero\n"),
+        written(f"{THEIRS}/pyvenv.cfg", "home = /dev/zero\n"),
         "names it as the home",
         1,
         "python-missing",
     ),
     _look(
         "pyvenv.cfg is a link to a device",
-        linked(f"{_THEIRS}/pyvenv.cfg", "/dev/zero"),
+        linked(f"{THEIRS}/pyvenv.cfg", "/dev/zero"),
         "names no home",
         1,
         "pyvenv-cfg",
     ),
     _look(
         "its Python is a device",
-        linked(f"{_THEIRS}/bin/python", "/dev/zero"),
+        linked(f"{THEIRS}/bin/python", "/dev/zero"),
         "not be executed",
         1,
         "python-not-executable",
     ),
-    _look("its Python is somebody's script", _evil_python, "as locked", 0),
+    _look("its Python is somebody's script", evil_python, "as locked", 0),
     _look(
         "code that runs at every start of its Python",
-        _in_site(
-            _THEIRS,
+        in_site(
+            THEIRS,
             lambda ground, site: written(f"{site}/evil.pth", "import os; os.mknod('{ground}/canary/pwned')\n")(ground),
         ),
         "evil.pth",
         0,
     ),
     _look(
-        "a script whose first line has no end", written(f"{_THEIRS}/bin/evil", "#!" + "x" * 30_000_000), "bin/evil", 0
+        "a script whose first line has no end", written(f"{THEIRS}/bin/evil", "#!" + "x" * 30_000_000), "bin/evil", 0
     ),
     _look(
         "its lib leads to the root directory",
-        linked(f"{_THEIRS}/lib", "/"),
+        linked(f"{THEIRS}/lib", "/"),
         "no site-packages",
         1,
         "site-packages-missing",
     ),
     _look(
         "its metadata directories are links to a device",
-        _of_numpy(_THEIRS, "METADATA", lambda file: linked(file, "/dev/zero")),
+        of_numpy(THEIRS, "METADATA", lambda file: linked(file, "/dev/zero")),
         "METADATA",
         1,
         "file-missing",
     ),
     _look(
         "rescued: its metadata is a pipe",
-        _of_numpy(_THEIRS, "METADATA", piped),
+        of_numpy(THEIRS, "METADATA", piped),
         "stay as they are",
         0,
         "",
@@ -303,7 +232,7 @@ ENVIRONMENTS = (
     ),
     _look(
         "rescued: a direct URL of 100,000 levels",
-        _of_numpy(_THEIRS, "direct_url.json", lambda file: written(file, _DEEP)),
+        of_numpy(THEIRS, "direct_url.json", lambda file: written(file, _DEEP)),
         "stay as they are",
         0,
         "",
@@ -319,7 +248,7 @@ ENVIRONMENTS = (
     ),
     _look(
         "adopted, with another's files as its own",
-        _record(_THEIRS, "../../../../../../canary/photo,sha256=AAAA,1"),
+        record(THEIRS, "../../../../../../canary/photo,sha256=AAAA,1"),
         "cannot be adopted",
         3,
         "not-adoptable",
@@ -328,7 +257,7 @@ ENVIRONMENTS = (
     _ours(
         "its record leads to the root directory",
         _REMOVE,
-        lambda ground: _rewrite_record(ground, "/"),
+        lambda ground: rewrite_record(ground, "/"),
         "no record of it",
         3,
         "not-ours",
@@ -336,32 +265,32 @@ ENVIRONMENTS = (
     _ours(
         "its record leads to the canary",
         _REMOVE,
-        lambda ground: _rewrite_record(ground, "../canary"),
+        lambda ground: rewrite_record(ground, "../canary"),
         "no record of it",
         3,
         "not-ours",
     ),
-    _ours("its record has a number for a path", ("list",), lambda ground: _rewrite_record(ground, 5), "x", 0),
-    _ours("its record has a zero byte", ("list",), lambda ground: _rewrite_record(ground, "a\0b"), "x", 0),
-    _ours("it is of a version to come", ("recreate", "x"), _state(_OURS, schema=99), "newer version", 3, "newer"),
+    _ours("its record has a number for a path", ("list",), lambda ground: rewrite_record(ground, 5), "x", 0),
+    _ours("its record has a zero byte", ("list",), lambda ground: rewrite_record(ground, "a\0b"), "x", 0),
+    _ours("it is of a version to come", ("recreate", "x"), state(OURS, schema=99), "newer version", 3, "newer"),
     _ours(
         "a plan to keep what is not in it, moved",
         _REMOVE,
-        _plan(_mine("keep.json"), "x-kept"),
+        plan(_mine("keep.json"), "x-kept"),
         "Removed x",
         changes=_GONE,
     ),
     _ours(
         "a plan to keep that leads elsewhere",
         _REMOVE,
-        _plan(_mine("keep.json"), "../../canary/x"),
+        plan(_mine("keep.json"), "../../canary/x"),
         "Removed x",
         changes=_GONE,
     ),
     _ours(
         "a plan to keep in what a kill seems to have left",
         ("list",),
-        _rest_with_plan,
+        rest_with_plan,
         "x",
         changes=("store/envs/.x.imageai-env-rest-12345678",),
     ),
@@ -376,23 +305,23 @@ ENVIRONMENTS = (
     _ours(
         "a RECORD names what is not in it",
         ("repair", "x", "--verify", "none"),
-        _record(_OURS, "../../../../../../../canary/photo,sha256=AAAA,1"),
+        record(OURS, "../../../../../../../canary/photo,sha256=AAAA,1"),
         "x",
-        changes=(_OURS, "store/envs"),
+        changes=(OURS, "store/envs"),
     ),
     _ours(
         "an absolute path in a RECORD",
         ("repair", "x", "--verify", "none"),
-        _record(_OURS, "{ground}/canary/photo,sha256=AAAA,1"),
+        record(OURS, "{ground}/canary/photo,sha256=AAAA,1"),
         "x",
-        changes=(_OURS, "store/envs"),
+        changes=(OURS, "store/envs"),
     ),
     _ours(
         "links that would be made outside",
         ("repair", "x", "--verify", "none"),
         written(_mine("additions.json"), json.dumps({"links": {"..": "/etc", ".": "x"}, "hook": None})),
         "x",
-        changes=(_OURS,),
+        changes=(OURS,),
     ),
     _ours(
         "additions of wrong types",
@@ -400,18 +329,13 @@ ENVIRONMENTS = (
         written(_mine("additions.json"), json.dumps({"links": [], "hook": {}, "misrecorded": 3})),
         "as locked",
     ),
-    _ours("an installed file is a pipe", _REMOVE, _installed_is(piped), "Removed x", changes=_GONE),
-    _ours("an installed file is a directory", _REMOVE, _installed_is(emptied), "Removed x", changes=_GONE),
-    _ours("an installed file is a socket", _REMOVE, _installed_is(socketed), "Removed x", changes=_GONE),
-    _ours("directories nested 1500 deep: checked", ("check", "x"), _nested, "as locked"),
-    _ours("directories nested 1500 deep: removed", _REMOVE, _nested, "Removed x", changes=_GONE),
-    _ours("names that a terminal obeys", ("check", "x"), written(f"{_OURS}/{ESCAPES}\n{OVERRIDE}", ""), "\\x1b[2J"),
-    _ours("a name that is no text", ("check", "x"), written(f"{_OURS}/a\udcff", ""), "\\udcff"),
-    _ours("nobody may look into it", ("list",), closed(_OURS), "cannot be looked into"),
+    _ours("an installed file is a pipe", _REMOVE, installed_is(piped), "Removed x", changes=_GONE),
+    _ours("an installed file is a directory", _REMOVE, installed_is(emptied), "Removed x", changes=_GONE),
+    _ours("an installed file is a socket", _REMOVE, installed_is(socketed), "Removed x", changes=_GONE),
+    _ours("directories nested 1500 deep: checked", ("check", "x"), nested, "as locked"),
+    _ours("directories nested 1500 deep: removed", _REMOVE, nested, "Removed x", changes=_GONE),
+    _ours("names that a terminal obeys", ("check", "x"), written(f"{OURS}/{ESCAPES}\n{OVERRIDE}", ""), "\\x1b[2J"),
+    _ours("a name that is no text", ("check", "x"), written(f"{OURS}/a\udcff", ""), "\\udcff"),
+    _ours("nobody may look into it", ("list",), closed(OURS), "cannot be looked into"),
     _ours("its directory of records is a device", ("list",), linked("store/records", "/dev/zero"), "x"),
 )
-
-
-def _rewrite_record(ground: Ground, path: object) -> None:
-    (record,) = (ground.world / "store" / "records").iterdir()
-    record.write_text(json.dumps({"schema": 1, "path": path}), encoding="utf-8")
