@@ -123,8 +123,16 @@ def edited_files(root: Path, ledger: Ledger | None = None) -> tuple[str, ...]:
 def _all_added(root: Path, installed: _Installed) -> tuple[str, ...]:
     if condition_of(root) is Condition.UNFINISHED:
         top = [entry.name for entry in root.iterdir()] if root.is_dir() else []
-        return tuple(sorted(name for name in top if name not in _TOP and not _is_mark(root, name)))
+        added = [name for name in top if name not in _TOP and not _is_mark(root, name)]
+        return tuple(sorted([*added, *_added_to_ours(root)]))
     return tuple(sorted(_added(root, "", _Known(root, installed.created, installed.recorded(root)))[0]))
+
+
+def _added_to_ours(root: Path) -> list[str]:
+    """Return what nobody but a person put into ``.imageai-env``: all that we write there has a name."""
+    paths = [f"{METADATA}/{entry.name}" for entry in (root / METADATA).iterdir()] if (root / METADATA).is_dir() else []
+    ours = _Known(root, None, set())
+    return [path for path in paths if path != _DOWNLOADS and ((root / path).is_dir() or not ours.accounts_for(path))]
 
 
 def _all_edited(root: Path, installed: _Installed, ledger: Ledger | None) -> tuple[str, ...]:

@@ -137,4 +137,7 @@ def test_of_an_unfinished_one_only_the_top_can_be_told(root: Path) -> None:
     begin_building(root)
     (root / "train.py").touch()
     (root / "lib" / "half").touch()
-    assert users_contents(root) == Contents(("train.py",))
+    (root / METADATA / "keep").mkdir()
+    (root / METADATA / "keep" / "me.txt").touch()
+    (root / METADATA / ".state.json.77").touch()  # ours, half written
+    assert users_contents(root) == Contents((f"{METADATA}/keep", "train.py"))
