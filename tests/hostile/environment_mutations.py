@@ -40,7 +40,7 @@ def in_site(root: str, change: Callable[[Ground, str], None]) -> Mutation:
 
 
 def record(root: str, row: str) -> Mutation:
-    """Return the mutation that adds a row to the RECORD of the distribution six, or another small one."""
+    """Return the mutation that adds a row to the RECORD of numpy."""
     return in_site(root, lambda ground, site: appended(f"{site}/{small(ground, site)}/RECORD", f"{row}\n")(ground))
 
 

@@ -18,10 +18,11 @@ from tests.support.index import Index
 from tests.support.report import write_section
 
 _SAID = (
-    "Each is made from a valid input, which the same command takes in the same session. Right is: the exit code and",
-    "the sentence that were decided beforehand, for people and with `--json`; one error, no traceback, no control",
-    f"character; ended within {SECONDS} s and {MEGABYTES} MB; nothing changed in the project, in the home, beside",
-    "them, or in the environments of the store.",
+    "Each is made from a valid input, which the same command takes in the same session. As decided is: the exit",
+    "code and the sentence that its entry in `tests/hostile` names, for people and with `--json`; one error, no",
+    f"traceback, no control character; ended within {SECONDS} s, no process above {MEGABYTES} MB; nothing changed",
+    "in the project, in the home, beside them, or in the environments of the store, except what a right answer is",
+    "to change.",
 )
 
 
