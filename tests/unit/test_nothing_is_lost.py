@@ -72,19 +72,6 @@ LOST_ONCE = {
             step("repair", "x", edits=(Edit("replaced", "x", "{site}/numpy/__init__.py"), Edit("record gone", "x"))),
         ),
     ),
-    "in our directory of an environment that looks unfinished since its state was deleted": Sequence(
-        (),
-        (
-            step(*CREATE),
-            step("recreate", "x", fault=Fault("remove", 2, "ENOSPC on")),
-            step(
-                "sync",
-                "x",
-                "{b}",
-                edits=(Edit("added", "x", ".imageai-env/keep/me.txt"), Edit("state gone", "x", "")),
-            ),
-        ),
-    ),
     "one of the version before, half deleted: its marker has no id, and its state is gone": Sequence(
         (("v", "version before"),), (step("recreate", "./.venv", fault=Fault("rmdir", 9, "ENOSPC")),)
     ),
