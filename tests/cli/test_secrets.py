@@ -147,6 +147,7 @@ def test_every_command(index: Index, template: Path, watch: Watch, session_cache
     watch.ask("clone", "x", "z", "-v", code=0)
     watch.ask("rename", "z", "w", "--json", code=0)
     watch.both("diff", "x", "y", code=1)
+    watch.ask("adopt", ".venv", "--yes", code=3)  # it is ours already
     watch.ask("rescue", Path("l.txt"), "--json")
     watch.both("explain", f"Could not fetch {ADDRESS}\nERROR: Could not find a version for url {ADDRESS}")
     logs = [path.read_text(encoding="utf-8") for path in watch.written() if path.suffix == ".log"]
@@ -298,9 +299,8 @@ def test_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.
         raise LookupError(f"no answer from {ADDRESS}")
 
     monkeypatch.setattr(templates_command, "command", broken)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert run(["templates"]) == 1
     heard = capfd.readouterr()
-    [report] = tmp_path.glob("imageai-env-crash-*")
+    [report] = Path(os.environ["IMAGEAI_ENV_HOME"]).glob("logs/_crashes/*.log")
     assert "no answer from https://****@pypi.example.org/" in report.read_text(encoding="utf-8")
     assert found(report.read_text(encoding="utf-8") + heard.out + heard.err) == []
