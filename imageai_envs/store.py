@@ -16,7 +16,7 @@ from imageai_envs.errors import BusyError, RequestError
 from imageai_envs.ownership import aside, has_marker, owns
 from imageai_envs.paths import expanded
 from imageai_envs.paths import looks_like_path as looks_like_path
-from imageai_envs.transaction import check_not_inside, is_held, is_unsettled, locked, not_ours, recover
+from imageai_envs.transaction import is_held, is_unsettled, locked, not_ours, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,11 +93,12 @@ def _check_place(root: Path) -> None:
     Raises:
         RequestError: the working directory, the home or a parent of theirs; a mount point; a git work tree.
     """
-    check_not_inside(root)
-    real = root.resolve()
+    real, here = root.resolve(), Path.cwd().resolve()
     home = Path.home().resolve()
     problem = ""
-    if real == home or real in home.parents:
+    if real == here or real in here.parents:
+        problem = "it is the working directory, or one above it"
+    elif real == home or real in home.parents:
         problem = "it is your home directory, or one above it"
     elif os.path.ismount(real):
         problem = "it is a mount point"
