@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from imageai_envs.cli.options import Session, answers
@@ -23,8 +21,8 @@ def command(session: Session, /, path: str, name: str | None, yes: bool) -> Resu
     The store then has a record of it, so that commands may replace and remove it. It must be whole, and your own.
     """
     from imageai_envs.adopting import adopt, plan_adoption
+    from imageai_envs.cli.asking import agreed
     from imageai_envs.cli.render import human_size
-    from imageai_envs.errors import UsageProblem
     from imageai_envs.store import Store
 
     store = Store(session.home, session.reporter)
@@ -40,16 +38,9 @@ def command(session: Session, /, path: str, name: str | None, yes: bool) -> Resu
     also = (
         f"; not part of it, and kept when it goes: {', '.join(contents.added[:_SHOWN])}{more}" if contents.added else ""
     )
-    if not yes:
-        if session.as_json or not sys.stdin.isatty():
-            raise UsageProblem(
-                f"Adopting {about}{also} needs a yes, and there is nobody to ask.",
-                hint=f"imageai-env adopt {path} --yes",
-                code="needs-yes",
-            )
-        question = f"{about}{also}\nAdopt it as {environment.name}, to be replaced and removed by imageai-env?"
-        if not click.confirm(question, err=True):
-            return Result("adopt", {"name": environment.name, "adopted": False}, ["Nothing was adopted."], 1)
+    question = f"{about}{also}\nAdopt it as {environment.name}, to be replaced and removed by imageai-env?"
+    if not yes and not agreed(session, question, f"Adopting {about}{also}", f"imageai-env adopt {path} --yes"):
+        return Result("adopt", {"name": environment.name, "adopted": False}, ["Nothing was adopted."], 1)
     adopt(adoption, store)
     data: dict[str, object] = {
         "name": environment.name,

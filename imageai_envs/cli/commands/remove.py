@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.printable import visible
 from imageai_envs.result import Result
 
 
@@ -17,22 +14,16 @@ from imageai_envs.result import Result
 @answers
 def command(session: Session, /, name: str, yes: bool) -> Result:
     """Remove an environment. Its Python is not run, so a broken one goes too."""
+    from imageai_envs.cli.asking import agreed
     from imageai_envs.cli.render import human_size
-    from imageai_envs.errors import UsageProblem
     from imageai_envs.removing import remove
     from imageai_envs.store import Store
 
     store = Store(session.home, session.reporter)
     with store.hold(name) as environment:
-        if not yes:
-            if session.as_json or not sys.stdin.isatty():
-                raise UsageProblem(
-                    f"Removing {environment.root} needs a yes, and there is nobody to ask.",
-                    hint=f"imageai-env remove {name} --yes",
-                    code="needs-yes",
-                )
-            if not click.confirm(visible(f"Remove {environment.name} ({environment.root})?"), err=True):
-                return Result("remove", {"name": environment.name, "removed": False}, ["Nothing was removed."], 1)
+        question, needs = f"Remove {environment.name} ({environment.root})?", f"Removing {environment.root}"
+        if not yes and not agreed(session, question, needs, f"imageai-env remove {name} --yes"):
+            return Result("remove", {"name": environment.name, "removed": False}, ["Nothing was removed."], 1)
         removed = remove(environment, store)
     data: dict[str, object] = {
         "name": environment.name,
