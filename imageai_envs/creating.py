@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs import __version__, additions
+from imageai_envs import __version__, beside_lock
 from imageai_envs.before_build import warn_about_extras, warn_about_gpu, warn_about_space
 from imageai_envs.catalog import Selection, select
 from imageai_envs.contents import record_creation
@@ -22,8 +22,9 @@ from imageai_envs.hints import install_beside_us
 from imageai_envs.installing import Installer
 from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
 from imageai_envs.lock_cache import recall_lock, remember_lock
+from imageai_envs.lock_inputs import LockInputs
 from imageai_envs.lockfile import Lock, read_lock
-from imageai_envs.locking import LockInputs, check_clashes, compile_lock
+from imageai_envs.locking import check_clashes, compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.request import Request
 from imageai_envs.scratch import scratch
@@ -330,10 +331,10 @@ def _build(
     with clock.step("install"), scratch(home, "install") as work:
         reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
-        beside = (*(() if lock.pin("pip") else pip), *additions.wheels(variant, work))
+        beside = (*(() if lock.pin("pip") else pip), *beside_lock.wheels(variant, work))
         installer = Installer(plan.engine, plan.root, lock, home, plan.log, reporter)
         misrecorded = installer.install(work, beside=beside)
-        additions.add(plan.root, variant, lock.header.target, reporter, misrecorded)
+        beside_lock.add(plan.root, variant, lock.header.target, reporter, misrecorded)
     with clock.step("verify"):
         return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
 

@@ -7,7 +7,6 @@ seen that way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -15,98 +14,24 @@ from packaging.utils import canonicalize_name
 
 from imageai_envs.engines.base import Resolution
 from imageai_envs.errors import UnsolvableError
-from imageai_envs.lockfile import Header, Lock, Pin, digest_inputs
+from imageai_envs.lockfile import Lock, Pin
 from imageai_envs.scratch import scratch
 
 if TYPE_CHECKING:
-    from imageai_envs.catalog import Selection
     from imageai_envs.engines.base import Engine
     from imageai_envs.interpreters.model import Interpreter
+    from imageai_envs.lock_inputs import LockInputs
     from imageai_envs.process import Log
     from imageai_envs.progress import Reporter
-    from imageai_envs.target import Target
 
 
-@dataclass(frozen=True)
-class LockInputs:
-    """All that a lock depends on, for one target: the same inputs, the same digest.
-
-    Attributes:
-        selection: template, exact release, variant.
-        extras: the user's requirements.
-        target: CPython minor and platform.
-    """
-
-    selection: Selection
-    extras: tuple[str, ...]
-    target: Target
-
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        """What is resolved: the template's requirements and the user's, ImageAI only if its metadata counts."""
-        own = self.selection.template.requirements(self.selection.variant, self.selection.version, self.target)
-        imageai = () if self._replaced else (self._imageai,)
-        return (*own, *imageai, *self.extras)
-
-    @property
-    def constraints(self) -> tuple[str, ...]:
-        """The template's caps for this release and target."""
-        return self.selection.template.constraints(self.selection.version, self.target)
-
-    @property
-    def _replaced(self) -> bool:
-        return self.selection.template.imageai.replaces_dependencies
-
-    @property
-    def _imageai(self) -> str:
-        return f"imageai=={self.selection.template.imageai.version}"
-
-    @property
-    def built(self) -> tuple[str, ...]:
-        """Distributions that may be built from source."""
-        return self.selection.template.sources_built(self.selection.version, self.target)
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Distributions that are left out of the result."""
-        return self.selection.template.left_out(self.selection.version)
-
-    @property
-    def digest(self) -> str:
-        """Digest of everything above; a lock that carries another one has drifted."""
-        return digest_inputs(
-            {
-                "requirements": self.requirements,
-                "constraints": self.constraints,
-                "imageai": self._imageai,
-                "replaced": self._replaced,
-                "built": sorted(self.built),
-                "dropped": sorted(self.dropped),
-                "target": str(self.target),
-            }
-        )
-
-    def resolution(self, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()) -> Resolution:
-        """Return what an engine is given."""
-        alone = (self._imageai,) if self._replaced else ()
-        return Resolution(self.requirements, self.constraints, alone, self.built, self.target, preferred, upgrade)
-
-    def header(self, engine: str, pinned: frozenset[str]) -> Header:
-        """Return the header of a lock with these inputs."""
-        template = self.selection.template
-        return Header(
-            template=template.name,
-            release=self.selection.release,
-            imageai=template.imageai.version,
-            variant=self.selection.variant,
-            target=self.target,
-            engine=engine,
-            requires=self.extras,
-            replaced=self._replaced,
-            built=tuple(name for name in self.built if name in pinned),
-            dropped=self.dropped,
-            inputs=self.digest,
-        )
+def resolution_of(
+    inputs: LockInputs, preferred: tuple[Pin, ...] = (), upgrade: frozenset[str] = frozenset()
+) -> Resolution:
+    """Return what an engine is given."""
+    return Resolution(
+        inputs.requirements, inputs.constraints, inputs.alone, inputs.built, inputs.target, preferred, upgrade
+    )
 
 
 def check_clashes(inputs: LockInputs) -> None:
@@ -166,7 +91,7 @@ def compile_lock(
     what = f"{inputs.selection.template.name} ({inputs.selection.variant})"
     reporter.step(f"resolving {what} for {inputs.target} with {engine.name}")
     with scratch(engine.home, "lock") as work:
-        resolution = inputs.resolution(preferred, upgrade)
+        resolution = resolution_of(inputs, preferred, upgrade)
         pins = engine.resolve(resolution, interpreter, work, log, reporter)
     kept = tuple(pin for pin in pins if pin.name not in inputs.dropped)
     names = frozenset(pin.name for pin in kept)

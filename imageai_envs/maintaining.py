@@ -18,8 +18,9 @@ from imageai_envs.engines import get_engine
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.environment import Condition
 from imageai_envs.errors import RequestError
+from imageai_envs.lock_inputs import LockInputs
 from imageai_envs.lockfile import Change, Lock, compare, read_lock
-from imageai_envs.locking import LockInputs, compile_lock
+from imageai_envs.locking import compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.removing import remove
 from imageai_envs.request import Request

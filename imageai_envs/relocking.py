@@ -12,8 +12,9 @@ from imageai_envs.creating import find_python
 from imageai_envs.engines import get_engine
 from imageai_envs.environment import write_atomically
 from imageai_envs.errors import DriftError, LockFileError, RequestError
+from imageai_envs.lock_inputs import LockInputs
 from imageai_envs.lockfile import Change, Lock, compare, is_lock, read_lock
-from imageai_envs.locking import LockInputs, compile_lock
+from imageai_envs.locking import compile_lock
 from imageai_envs.logs import open_log
 from imageai_envs.request import Request
 from imageai_envs.verified_locks import nearest_lock, verified_lock

@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageai_envs import additions
+from imageai_envs import additions, beside_lock
+from imageai_envs.additions import HOOK
 from imageai_envs.checks import faults, look_at
 from imageai_envs.contents import users_contents
 from imageai_envs.engines import get_engine
 from imageai_envs.errors import InstallError
-from imageai_envs.hook import DISTRIBUTION as HOOK
 from imageai_envs.installing import Installer
 from imageai_envs.logs import open_log
 from imageai_envs.maintaining import How, check_changeable, engine_for, recreate
@@ -119,7 +119,7 @@ def _mend(
             installer = Installer(engine, environment.root, lock, home, log, reporter)
             installer.install(work, only=names, misrecorded=additions.read(environment.root).misrecorded)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
-    additions.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
+    beside_lock.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
     return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed), kept=(kept,) if kept else ())
 

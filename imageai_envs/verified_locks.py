@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from imageai_envs.framework import Release
-    from imageai_envs.locking import LockInputs
+    from imageai_envs.lock_inputs import LockInputs
     from imageai_envs.target import Target
 
 MATRIX = "matrix.json"

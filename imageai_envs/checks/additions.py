@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imageai_envs.additions import HOOK
 from imageai_envs.cuda_links import is_right
 from imageai_envs.finding import Finding
-from imageai_envs.hook import DISTRIBUTION
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View
@@ -35,16 +35,16 @@ def inspect(view: View) -> list[Finding]:
                 fix,
             )
         )
-    if view.additions.hook and not any(item.name == DISTRIBUTION for item in view.installed):
+    if view.additions.hook and not any(item.name == HOOK for item in view.installed):
         findings.append(
             Finding(
                 "hook-missing",
                 "error",
-                DISTRIBUTION,
-                f"{DISTRIBUTION} {view.additions.hook} was installed and is not there",
+                HOOK,
+                f"{HOOK} {view.additions.hook} was installed and is not there",
                 "It was uninstalled. Without it ImageAI cannot train with TensorFlow 2.11-2.15, or XLA not find CUDA.",
                 fix,
-                DISTRIBUTION,
+                HOOK,
             )
         )
     return findings

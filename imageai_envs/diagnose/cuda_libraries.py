@@ -30,7 +30,7 @@ _CUDNN_ABORTS = {
     "libcuda.so": "https://github.com/TinyLLaVA/TinyLLaVA_Factory/issues/134",
     "libnvrtc.so": "https://github.com/vladmandic/sdnext/issues/539",
 }
-_HOOK = "imageai-envs-hook"  # hook.DISTRIBUTION, whose module brings along what every diagnosis would wait for
+_HOOK = "imageai-envs-hook"  # additions.HOOK, whose module brings along what every diagnosis would wait for
 _LIBDEVICE = "nvvm/libdevice/libdevice.10.bc"
 
 

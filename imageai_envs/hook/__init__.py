@@ -12,18 +12,18 @@ import zipfile
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
+from imageai_envs.additions import HOOK
 from imageai_envs.local_wheel import LocalWheel, local_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DISTRIBUTION = "imageai-envs-hook"
 VERSION = "1.0"
 _FILES = ("_imageai_envs_hook.py", "imageai_envs_hook.pth")
 _INFO = f"imageai_envs_hook-{VERSION}.dist-info"
 _METADATA = f"""\
 Metadata-Version: 2.1
-Name: {DISTRIBUTION}
+Name: {HOOK}
 Version: {VERSION}
 Summary: Runtime hook of imageai-env: legacy optimizers for ImageAI, libdevice for XLA. IMAGEAI_ENV_HOOK=0 turns it off.
 License: MIT
@@ -49,7 +49,7 @@ def write_wheel(directory: Path) -> LocalWheel:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, text)
-    return local_wheel(path, DISTRIBUTION, VERSION)
+    return local_wheel(path, HOOK, VERSION)
 
 
 def _digest(text: str) -> str:

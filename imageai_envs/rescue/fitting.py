@@ -16,7 +16,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.errors import InstallError, UnsolvableError
-from imageai_envs.locking import LockInputs, compile_lock
+from imageai_envs.lock_inputs import LockInputs
+from imageai_envs.locking import compile_lock
 from imageai_envs.rescue.releases import Releases, nearest, releases
 from imageai_envs.rescue.source import exact_version
 from imageai_envs.rescue.unfit import Problem

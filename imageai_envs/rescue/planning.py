@@ -14,8 +14,8 @@ from imageai_envs.creating import Created, Wish, execute, find_python, plan_crea
 from imageai_envs.engines import get_engine
 from imageai_envs.environment import write_atomically
 from imageai_envs.errors import InstallError, LockFileError, PythonNotFoundError
+from imageai_envs.lock_inputs import LockInputs
 from imageai_envs.lockfile import Lock, is_lock
-from imageai_envs.locking import LockInputs
 from imageai_envs.logs import open_log
 from imageai_envs.paths import expanded
 from imageai_envs.progress import Silent

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imageai_envs.additions import HOOK
 from imageai_envs.cuda_needs import directory_of, needs_of, wheel_of
 from imageai_envs.diagnose import gpu, machine, nvidia
 from imageai_envs.diagnose.shared_libraries import Libraries, missing, needed
@@ -490,7 +491,7 @@ def test_the_hook_knows_libdevice(env: Made, tmp_path: Path) -> None:
     from imageai_envs import hook
 
     complete(env, "2.11.1")
-    env.install(hook.DISTRIBUTION, hook.VERSION)
+    env.install(HOOK, hook.VERSION)
     assert look(env, gpu_sources(tmp_path, proc=DRIVER), tmp_path) == []
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import hook
+from imageai_envs.additions import HOOK
 from imageai_envs.diagnose import (
     breakers,
     doctor,
@@ -125,7 +125,7 @@ def test_our_words_about_templates_are_those_of_the_templates() -> None:
     assert sorted(remedy.MINORS) == sorted(template.minor for template in templates)
     served = {minor for minor in range(30) if any(template.allows_python((3, minor)) for template in templates)}
     assert served == set(range(6, 11))  # pairs.py says 3.6 to 3.10
-    assert hook.DISTRIBUTION == breakers.HOOK
+    assert HOOK == breakers.HOOK
 
 
 # Breakers ------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs import hook
+from imageai_envs.additions import HOOK
 from imageai_envs.engines import get_engine
 from imageai_envs.paths import Home
 from imageai_envs.process import Log
@@ -168,8 +169,8 @@ def test_installers_know_it(engine: str, tmp_path: Path) -> None:
     environment = made(engine, tmp_path)
     python = environment / "bin" / "python"
     listed = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
-    assert f"{hook.DISTRIBUTION}=={hook.VERSION}" in listed.splitlines()
-    subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", hook.DISTRIBUTION], check=True)
+    assert f"{HOOK}=={hook.VERSION}" in listed.splitlines()
+    subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", HOOK], check=True)
     assert [path.name for path in site(environment).iterdir() if "imageai_envs" in path.name] == []
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from imageai_envs import additions
+from imageai_envs import additions, beside_lock
 from imageai_envs.catalog import select
 from imageai_envs.errors import InstallError
 from imageai_envs.framework import TENSORFLOW, Release
@@ -199,7 +199,7 @@ def test_what_is_recorded_so_is_right_for_check(site: Path, template: Path) -> N
     root = site.parents[2]
     home = Home(root / "data", root / "cache", root / "config")
     variant = select(Request(template="tiny"), home).template.variants["cpu"]
-    additions.add(root, variant, TARGET, Silent(), misrecorded)
+    beside_lock.add(root, variant, TARGET, Silent(), misrecorded)
     assert additions.read(root).misrecorded == misrecorded
     assert json.loads((root / METADATA / "additions.json").read_text(encoding="utf-8"))["misrecorded"] == misrecorded
 

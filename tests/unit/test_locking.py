@@ -16,8 +16,9 @@ from imageai_envs.engines.pip_tools import PipEngine
 from imageai_envs.engines.uv import UvEngine
 from imageai_envs.errors import RequestError, UnsolvableError
 from imageai_envs.interpreters import Interpreter
+from imageai_envs.lock_inputs import LockInputs
 from imageai_envs.lockfile import Pin, parse_lock
-from imageai_envs.locking import LockInputs, check_clashes, compile_lock
+from imageai_envs.locking import check_clashes, compile_lock, resolution_of
 from imageai_envs.paths import Home
 from imageai_envs.process import Log
 from imageai_envs.progress import Silent
@@ -61,21 +62,21 @@ def test_imageai_is_not_resolved_with_the_rest() -> None:
     assert one.requirements[0] == "tensorflow-cpu==2.10.1"
     assert one.requirements[-1] == "six"
     assert not any(line.startswith("imageai") for line in one.requirements)
-    assert one.resolution().alone == ("imageai==2.1.6",)
-    assert one.resolution().built == ("keras-resnet",)
+    assert resolution_of(one).alone == ("imageai==2.1.6",)
+    assert resolution_of(one).built == ("keras-resnet",)
     assert "numpy<1.24" in one.constraints
 
 
 def test_imageai_whose_metadata_counts_is_resolved_with_the_rest() -> None:
     one = inputs(text=of_imageai())
     assert "imageai==2.1.6" in one.requirements
-    assert one.resolution().alone == ()
+    assert resolution_of(one).alone == ()
     assert not one.header("uv 1", frozenset()).replaced
 
 
 def test_preferences_without_what_is_upgraded() -> None:
     pins = (Pin("six", "1.0", ()), Pin("pillow", "12.2.0", ()))
-    resolution = inputs().resolution(pins, frozenset({"pillow"}))
+    resolution = resolution_of(inputs(), pins, frozenset({"pillow"}))
     assert [pin.name for pin in resolution.preferences()] == ["six"]
 
 

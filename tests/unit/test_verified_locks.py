@@ -13,8 +13,8 @@ from packaging.version import Version
 from imageai_envs import verified_locks
 from imageai_envs.catalog import load_catalog, select
 from imageai_envs.creating import Plan, Wish, execute, plan_creation
+from imageai_envs.lock_inputs import LockInputs
 from imageai_envs.lockfile import Lock, parse_lock, read_lock
-from imageai_envs.locking import LockInputs
 from imageai_envs.paths import Home, shipped_templates
 from imageai_envs.progress import Silent
 from imageai_envs.relocking import LockWish, update_lock
