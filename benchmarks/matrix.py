@@ -1,9 +1,9 @@
 """Prove every template on every Python that is here: create, run the full probe of ImageAI, keep lock and record.
 
 Run by ``nox -s matrix``: each cell is one ``imageai-env create`` as a user would type it, then every feature of ImageAI
-is used and its results are checked (``imageai_envs/proving.py``). Writes ``templates/locks``, ``templates/matrix.json``
-and ``docs/matrix.md``, after each cell, so that a run that was broken off can go on. ``--upgrade`` resolves anew,
-shows what moved and proves that (``nox -s relock``).
+is used and its results are checked (``imageai_envs/verification/features.py``). Writes ``templates/locks``,
+``templates/matrix.json`` and ``docs/matrix.md``, after each cell, so that a run that was broken off can go on.
+``--upgrade`` resolves anew, shows what moved and proves that (``nox -s relock``).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from imageai_envs.catalog import load_catalog
-from imageai_envs.framework import release_in
-from imageai_envs.imageai_probes import probes_of
-from imageai_envs.lockfile import Lock, compare, read_lock
-from imageai_envs.paths import home
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.proving import Proof, prove
+from imageai_envs.base.paths import home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.locks.lockfile import Lock, compare, read_lock
+from imageai_envs.request.framework import release_in
+from imageai_envs.templates.catalog import load_catalog
+from imageai_envs.verification.features import Proof, prove
+from imageai_envs.verification.which_probes import probes_of
 
 TEMPLATES = Path("templates")
 DOCUMENT = Path("docs/matrix.md")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imageai_envs.diagnose.rules import Rule, shipped_rules
+from imageai_envs.explain.rules import Rule, shipped_rules
 
 TARGET = Path(__file__).with_name("explain.md")
 HEADING = "## Known errors\n"

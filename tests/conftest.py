@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.known_secrets import known_secrets
-from imageai_envs.paths import CACHE_VARIABLE, HOME_VARIABLE
+from imageai_envs.base.known_secrets import known_secrets
+from imageai_envs.base.paths import CACHE_VARIABLE, HOME_VARIABLE
 from tests.support.catalogue import write_catalogue
 from tests.support.index import Index
 from tests.support.tool import REPOSITORY

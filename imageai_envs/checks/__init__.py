@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.checks import additions, files, foreign, interpreter, packages, scripts, users_files
+from imageai_envs.base.finding import Finding
+from imageai_envs.checks import beside_lock, files, foreign, interpreter, packages, scripts, users_files
 from imageai_envs.checks.view import View, look_at
-from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
-    from imageai_envs.environment import Environment
+    from imageai_envs.environments.environment import Environment
 
 __all__ = ["Finding", "View", "check", "check_quickly", "faults", "look_at"]
 
-_QUICK = (interpreter.inspect, packages.inspect, additions.inspect)
+_QUICK = (interpreter.inspect, packages.inspect, beside_lock.inspect)
 _THOROUGH = (*_QUICK, foreign.inspect, scripts.inspect, files.inspect, users_files.inspect)
 
 

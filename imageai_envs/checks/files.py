@@ -1,6 +1,7 @@
 """Is every installed file the one that its wheel brought? Each against its hash in RECORD.
 
-Hashed for real, whatever is known of a file (:mod:`imageai_envs.known_files`): a disk alters files and not their times.
+Hashed for real, whatever is known of a file (:mod:`imageai_envs.installed.known_files`): a disk alters files and not
+their times.
 """
 
 from __future__ import annotations
@@ -8,15 +9,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from imageai_envs.finding import Finding
-from imageai_envs.known_files import ALGORITHM, hash_file, hash_files
-from imageai_envs.records import algorithm_of, listing, place, read_record
+from imageai_envs.base.finding import Finding
+from imageai_envs.installed.known_files import ALGORITHM, hash_file, hash_files
+from imageai_envs.installed.record_files import algorithm_of, listing, place, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imageai_envs.checks.view import View
-    from imageai_envs.distributions import Distribution
+    from imageai_envs.installed.distributions import Distribution
 
 
 def inspect(view: View) -> list[Finding]:

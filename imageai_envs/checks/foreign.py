@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.finding import Finding
+from imageai_envs.base.finding import Finding
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.finding import Finding
-from imageai_envs.venv_files import read_cfg
+from imageai_envs.base.finding import Finding
+from imageai_envs.installed.venv_files import read_cfg
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imageai_envs.base.finding import Finding
 from imageai_envs.checks.view import SEEDS
-from imageai_envs.finding import Finding
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View
-    from imageai_envs.distributions import Distribution
-    from imageai_envs.lockfile import Lock
+    from imageai_envs.installed.distributions import Distribution
+    from imageai_envs.locks.lockfile import Lock
 
 
 def inspect(view: View) -> list[Finding]:

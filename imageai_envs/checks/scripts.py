@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.finding import Finding
-from imageai_envs.paths import scripts_directory
-from imageai_envs.venv_files import python_elsewhere, scripts_in
+from imageai_envs.base.finding import Finding
+from imageai_envs.base.paths import scripts_directory
+from imageai_envs.installed.venv_files import python_elsewhere, scripts_in
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from imageai_envs.contents import added_files
-from imageai_envs.finding import Finding
+from imageai_envs.base.finding import Finding
+from imageai_envs.environments.contents import added_files
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View

@@ -6,20 +6,20 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageai_envs.additions import read
-from imageai_envs.distributions import distributions_in
-from imageai_envs.environment import Condition
-from imageai_envs.errors import LockFileError, VerifyError
-from imageai_envs.finding import Finding
-from imageai_envs.venv_files import site_packages
+from imageai_envs.base.errors import LockFileError, VerifyError
+from imageai_envs.base.finding import Finding
+from imageai_envs.environments.additions import read
+from imageai_envs.environments.environment import Condition
+from imageai_envs.installed.distributions import distributions_in
+from imageai_envs.installed.venv_files import site_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.additions import Additions
-    from imageai_envs.distributions import Distribution
-    from imageai_envs.environment import Environment
-    from imageai_envs.lockfile import Lock
+    from imageai_envs.environments.additions import Additions
+    from imageai_envs.environments.environment import Environment
+    from imageai_envs.installed.distributions import Distribution
+    from imageai_envs.locks.lockfile import Lock
 
 # Brought by whoever creates the environment, not by the lock.
 SEEDS = frozenset({"pip", "setuptools", "wheel"})

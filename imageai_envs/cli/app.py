@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from imageai_envs import __version__
+from imageai_envs.base.errors import ImageAIEnvError, UsageProblem, from_os_error
 from imageai_envs.cli.streams import give_up, is_broken, stand_in_for_closed
-from imageai_envs.errors import ImageAIEnvError, UsageProblem, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,9 +166,9 @@ def _unexpected(error: Exception) -> ImageAIEnvError:
     """Keep the traceback in a log, for a report, and tell where."""
     import traceback
 
-    from imageai_envs.logs import CRASHES, open_log
-    from imageai_envs.paths import home
-    from imageai_envs.redaction import redact
+    from imageai_envs.base.logs import CRASHES, open_log
+    from imageai_envs.base.paths import home
+    from imageai_envs.base.redaction import redact
 
     where = ""
     with contextlib.suppress(Exception):  # what failed may be the very place of logs

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imageai_envs.errors import UsageProblem
-from imageai_envs.printable import visible
+from imageai_envs.base.errors import UsageProblem
+from imageai_envs.base.printable import visible
 
 if TYPE_CHECKING:
     from imageai_envs.cli.options import Session

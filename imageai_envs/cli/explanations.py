@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.result import Span
+from imageai_envs.base.result import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imageai_envs.diagnose.explain import Explanation
-    from imageai_envs.result import Line
+    from imageai_envs.base.result import Line
+    from imageai_envs.explain.explain import Explanation
 
 _AFTER_RUN = 2  # explanations that follow a traceback; more would hide it
 

@@ -6,13 +6,13 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from imageai_envs.result import Span, Table
+from imageai_envs.base.result import Span, Table
 
 if TYPE_CHECKING:
-    from imageai_envs.diagnose.doctor import Diagnosis
-    from imageai_envs.diagnose.subject import Subject
-    from imageai_envs.finding import Finding
-    from imageai_envs.result import Line
+    from imageai_envs.base.finding import Finding
+    from imageai_envs.base.result import Line
+    from imageai_envs.doctor.doctor import Diagnosis
+    from imageai_envs.doctor.subject import Subject
 
 _LABEL = 6  # columns of `seen: ` and its kin
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from imageai_envs.maintaining import How
-    from imageai_envs.paths import Home
-    from imageai_envs.progress import Reporter
-    from imageai_envs.request import Request
-    from imageai_envs.result import Result
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.result import Result
+    from imageai_envs.request.request import Request
+    from imageai_envs.workflows.maintain import How
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -45,15 +45,15 @@ def answers(function: Callable[..., Result]) -> Callable[..., None]:
     @click.pass_context
     @functools.wraps(function)
     def callback(ctx: click.Context, /, *, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
+        from imageai_envs.base.paths import home
         from imageai_envs.cli.render import show_result
         from imageai_envs.cli.reporters import reporting
-        from imageai_envs.paths import home
 
         with reporting(quiet=quiet, verbose=verbose) as reporter:
             result = function(Session(home(), reporter, as_json), **options)
         show_result(result, as_json=as_json)
-        if "imageai_envs.transaction" in sys.modules:  # otherwise there is nothing to delete
-            sys.modules["imageai_envs.transaction"].sweep()
+        if "imageai_envs.environments.transaction" in sys.modules:  # otherwise there is nothing to delete
+            sys.modules["imageai_envs.environments.transaction"].sweep()
         if result.exit_code:
             ctx.exit(result.exit_code)
 
@@ -63,9 +63,9 @@ def answers(function: Callable[..., Result]) -> Callable[..., None]:
 def _complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from imageai_envs.paths import home
-    from imageai_envs.progress import Silent
-    from imageai_envs.store import Store
+    from imageai_envs.base.paths import home
+    from imageai_envs.base.progress import Silent
+    from imageai_envs.environments.store import Store
 
     return [CompletionItem(name) for name in Store(home(), Silent()).names() if name.startswith(incomplete)]
 
@@ -73,8 +73,8 @@ def _complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: st
 def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from imageai_envs.catalog import load_catalog
-    from imageai_envs.paths import home
+    from imageai_envs.base.paths import home
+    from imageai_envs.templates.catalog import load_catalog
 
     names = (entry.template.name for entry in load_catalog(home()).entries)
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
@@ -146,7 +146,7 @@ def keep_extra_option(function: F) -> F:
 
 def how_from(options: dict[str, Any]) -> How:
     """Return how an environment is rebuilt."""
-    from imageai_envs.maintaining import How
+    from imageai_envs.workflows.maintain import How
 
     return How(
         engine=options["engine"],
@@ -160,7 +160,7 @@ def how_from(options: dict[str, Any]) -> How:
 
 def _from_anywhere(template: str | None) -> str | None:
     """Return a template's name, or its file so that it is found from other directories too."""
-    from imageai_envs.paths import expanded, looks_like_path
+    from imageai_envs.base.paths import expanded, looks_like_path
 
     if template is None or not (template.endswith(".toml") or looks_like_path(template)):
         return template
@@ -173,7 +173,7 @@ def request_from(options: dict[str, Any]) -> Request:
     Raises:
         RequestError: a requirement that is none.
     """
-    from imageai_envs.request import Request, parse_requirement, read_requirements
+    from imageai_envs.request.request import Request, parse_requirement, read_requirements
 
     extras = [parse_requirement(text, "--with") for text in options.pop("with_")]
     for file in options.pop("requirement_files"):

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.base.printable import one_line, visible, visible_json
+from imageai_envs.base.redaction import redact, redact_data
+from imageai_envs.base.result import SCHEMA, Result, Span, Table, Verbatim
 from imageai_envs.cli.streams import say, speaks_unicode
-from imageai_envs.printable import one_line, visible, visible_json
-from imageai_envs.redaction import redact, redact_data
-from imageai_envs.result import SCHEMA, Result, Span, Table, Verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imageai_envs.errors import ImageAIEnvError
-    from imageai_envs.result import Line
+    from imageai_envs.base.errors import ImageAIEnvError
+    from imageai_envs.base.result import Line
 
 
 def show_result(result: Result, *, as_json: bool) -> None:

@@ -8,16 +8,16 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from imageai_envs.base.printable import visible
+from imageai_envs.base.redaction import redact
 from imageai_envs.cli.streams import say
-from imageai_envs.printable import visible
-from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import Progress, TaskID
 
-    from imageai_envs.progress import Reporter
+    from imageai_envs.base.progress import Reporter
 
 _UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imageai_envs.base.errors import RequestError
 from imageai_envs.engines.uv import UvEngine, find_uv
-from imageai_envs.errors import RequestError
-from imageai_envs.hints import install_beside_us
+from imageai_envs.environments.hints import install_beside_us
 
 if TYPE_CHECKING:
+    from imageai_envs.base.paths import Home
     from imageai_envs.engines.base import Engine
-    from imageai_envs.paths import Home
 
 CHOICES = ("auto", "uv", "pip")
 

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.local_wheel import LocalWheel
-    from imageai_envs.lockfile import Lock, Pin
-    from imageai_envs.paths import Home
-    from imageai_envs.process import Log
-    from imageai_envs.progress import Reporter
-    from imageai_envs.target import Target
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.process import Log
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.installed.local_wheel import LocalWheel
+    from imageai_envs.locks.lockfile import Lock, Pin
+    from imageai_envs.request.interpreter import Interpreter
+    from imageai_envs.request.target import Target
 
 
 @dataclass(frozen=True)

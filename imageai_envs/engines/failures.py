@@ -9,14 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imageai_envs.base.errors import ImageAIEnvError, InstallError, UnsolvableError
+from imageai_envs.base.redaction import redact
 from imageai_envs.engines.index_settings import what_keeps_pip_offline, what_keeps_uv_offline
-from imageai_envs.errors import ImageAIEnvError, InstallError, UnsolvableError
-from imageai_envs.redaction import redact
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.process import Finished
+    from imageai_envs.base.process import Finished
 
 
 @dataclass(frozen=True)

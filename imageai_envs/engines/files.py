@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageai_envs.environment import write_atomically
-from imageai_envs.lockfile import Lock, render_pins
+from imageai_envs.environments.environment import write_atomically
+from imageai_envs.locks.lockfile import Lock, render_pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from imageai_envs.local_wheel import LocalWheel
-    from imageai_envs.progress import Reporter
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.installed.local_wheel import LocalWheel
 
 # "Downloading tensorflow-cpu (204.6MiB)" (uv) and "Downloading x-1.0-py3-none-any.whl (17.1 MB)" (pip).
 _DOWNLOADING = re.compile(r"^\s*Downloading (?P<what>\S+)(?: \((?P<size>[\d.]+ ?[kKMGT]?i?B)\))?\s*$")

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from imageai_envs.creators import create_venv
+from imageai_envs.base.paths import Home, environment_python
+from imageai_envs.base.process import Log, run
+from imageai_envs.engines.empty_venv import create_venv
 from imageai_envs.engines.failures import install_failure
-from imageai_envs.paths import Home, environment_python
-from imageai_envs.process import Log, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.progress import Reporter
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.request.interpreter import Interpreter
 
 _READY = "imageai-env-helper"
 

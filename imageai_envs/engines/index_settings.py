@@ -12,8 +12,8 @@ import contextlib
 import os
 import re
 
-from imageai_envs.file_reading import read_text
-from imageai_envs.index_files import pip_files, uv_files
+from imageai_envs.base.file_reading import read_text
+from imageai_envs.base.index_files import pip_files, uv_files
 
 # pip's option, the variable that says the same to uv, and what separates several values for uv.
 # https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/topics/configuration/

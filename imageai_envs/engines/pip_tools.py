@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from imageai_envs.base.errors import InstallError, RequestError
+from imageai_envs.base.process import Finished, Log, clean_environment, run
+from imageai_envs.base.progress import Silent
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import commands_in_order, follow, options_for, split_lock, write_lines
 from imageai_envs.engines.helper import OLDEST_THAT_RESOLVES, helper_environment, helper_pins
 from imageai_envs.engines.index_settings import for_pip
-from imageai_envs.errors import InstallError, RequestError
-from imageai_envs.hints import install_beside_us
-from imageai_envs.lockfile import Pin, parse_pins, render_pins
-from imageai_envs.process import Finished, Log, clean_environment, run
-from imageai_envs.progress import Silent
+from imageai_envs.environments.hints import install_beside_us
+from imageai_envs.locks.lockfile import Pin, parse_pins, render_pins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Resolution
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.local_wheel import LocalWheel
-    from imageai_envs.lockfile import Lock
-    from imageai_envs.paths import Home
-    from imageai_envs.progress import Reporter
+    from imageai_envs.installed.local_wheel import LocalWheel
+    from imageai_envs.locks.lockfile import Lock
+    from imageai_envs.request.interpreter import Interpreter
 
 
 def _pip_environment() -> dict[str, str]:

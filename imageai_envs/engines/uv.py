@@ -8,26 +8,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.distributions import distributions_in
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.process import Finished, Log, clean_environment, run
+from imageai_envs.base.progress import Silent
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import follow, no_binary, options_beside, options_for, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv, options_for_uv
-from imageai_envs.errors import RequestError
-from imageai_envs.lockfile import parse_pins, render_pins
-from imageai_envs.process import Finished, Log, clean_environment, run
-from imageai_envs.progress import Silent
+from imageai_envs.installed.distributions import distributions_in
+from imageai_envs.locks.lockfile import parse_pins, render_pins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Resolution
     from imageai_envs.engines.files import InstallFiles
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.local_wheel import LocalWheel
-    from imageai_envs.lockfile import Lock, Pin
-    from imageai_envs.paths import Home
-    from imageai_envs.progress import Reporter
-    from imageai_envs.target import Target
+    from imageai_envs.installed.local_wheel import LocalWheel
+    from imageai_envs.locks.lockfile import Lock, Pin
+    from imageai_envs.request.interpreter import Interpreter
+    from imageai_envs.request.target import Target
 
 
 # Target's platform and machine to uv's name for it: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile

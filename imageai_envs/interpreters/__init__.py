@@ -5,6 +5,6 @@ from __future__ import annotations
 from imageai_envs.interpreters.choice import choose
 from imageai_envs.interpreters.discovery import find_interpreters, interrogate
 from imageai_envs.interpreters.fetch import uv_fetcher
-from imageai_envs.interpreters.model import Interpreter
+from imageai_envs.request.interpreter import Interpreter
 
 __all__ = ["Interpreter", "choose", "find_interpreters", "interrogate", "uv_fetcher"]

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.errors import PythonNotFoundError, RequestError
+from imageai_envs.base.errors import PythonNotFoundError, RequestError
+from imageai_envs.base.paths import expanded
 from imageai_envs.interpreters import places
 from imageai_envs.interpreters.discovery import find_interpreters, interrogate
 from imageai_envs.interpreters.probing import Unanswered
-from imageai_envs.paths import expanded
-from imageai_envs.target import Target
+from imageai_envs.request.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.paths import Home
-    from imageai_envs.progress import Reporter
-    from imageai_envs.template import Template
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.request.interpreter import Interpreter
+    from imageai_envs.templates.template import Template
 
 # 3.10, 3.10.13, python3.10, cp310
 _VERSION = re.compile(

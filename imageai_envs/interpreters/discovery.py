@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.interpreters import places, probing
-from imageai_envs.interpreters.model import Interpreter
+from imageai_envs.request.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imageai_envs.paths import Home
-    from imageai_envs.progress import Reporter
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
 
 # Asking is starting a process and waiting: a few at once hide the wait, many would only compete.
 _AT_ONCE = 4

@@ -8,16 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs import process
-from imageai_envs.errors import InstallError, PythonNotFoundError
-from imageai_envs.redaction import redact
+from imageai_envs.base import process
+from imageai_envs.base.errors import InstallError, PythonNotFoundError
+from imageai_envs.base.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imageai_envs.paths import Home
-    from imageai_envs.process import Finished, Log
-    from imageai_envs.progress import Reporter
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.process import Finished, Log
+    from imageai_envs.base.progress import Reporter
 
 # Variables, not options: a uv that does not know them ignores them. Nothing may appear outside of uv's store:
 # a `python3.10` in ~/.local/bin would change what the user's shell finds.

@@ -21,8 +21,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.file_reading import read_text
-from imageai_envs.paths import runs as runs
+from imageai_envs.base.file_reading import read_text
+from imageai_envs.base.paths import runs as runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -3,7 +3,7 @@
 Why not ``python_discovery.PythonInfo.from_exe``: (1.9.5, read in its source) it asks one candidate after the
 other, asks a failing one twice, so that a hanging one costs 2 x 15 s, ends only the child and not what the
 child started, writes what a candidate prints around the answer to our standard output, and logs a warning for
-every Python 2. A script of ten lines in :func:`imageai_envs.process.run` has none of that.
+every Python 2. A script of ten lines in :func:`imageai_envs.base.process.run` has none of that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from imageai_envs import process
-from imageai_envs.errors import InstallError
-from imageai_envs.file_reading import RECORDS, parse_json, read_text
+from imageai_envs.base import process
+from imageai_envs.base.errors import InstallError
+from imageai_envs.base.file_reading import RECORDS, parse_json, read_text
 from imageai_envs.interpreters import places
 
 TIMEOUT = 10.0

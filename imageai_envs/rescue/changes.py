@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from imageai_envs.framework import TENSORFLOW
+from imageai_envs.request.framework import TENSORFLOW
 from imageai_envs.rescue.roles import RELEASES, followers
 from imageai_envs.rescue.sorting import REQUIRED_ONLY
 from imageai_envs.rescue.unfit import Problem, own_pins
@@ -16,8 +16,8 @@ from imageai_envs.rescue.unfit import Problem, own_pins
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.lockfile import Lock
+    from imageai_envs.locks.lockfile import Lock
+    from imageai_envs.request.interpreter import Interpreter
     from imageai_envs.rescue.choosing import Choice
     from imageai_envs.rescue.fitting import Fit, Item
     from imageai_envs.rescue.sorting import Sorted

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from imageai_envs.catalog import REASONS, Catalog, Entry, Selection, load_catalog, nearest_of_minor, select
-from imageai_envs.errors import RequestError
-from imageai_envs.framework import TENSORFLOW, TORCH
-from imageai_envs.paths import shipped_templates
-from imageai_envs.request import Request
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.paths import shipped_templates
+from imageai_envs.request.framework import TENSORFLOW, TORCH
+from imageai_envs.request.request import Request
 from imageai_envs.rescue.roles import PYTORCHES, RELEASES, TENSORFLOWS, TORCHES, is_cuda
 from imageai_envs.rescue.source import pivot
 from imageai_envs.rescue.unfit import Problem, imageai_problems, mismatched_pair, overlaps
-from imageai_envs.unsupported import explain, load_unsupported
+from imageai_envs.templates.catalog import REASONS, Catalog, Entry, Selection, load_catalog, nearest_of_minor, select
+from imageai_envs.templates.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imageai_envs.framework import Framework
-    from imageai_envs.paths import Home
+    from imageai_envs.base.paths import Home
+    from imageai_envs.request.framework import Framework
     from imageai_envs.rescue.source import Line, Source
-    from imageai_envs.template import Template
+    from imageai_envs.templates.template import Template
 
 # Sources of what is said about tensorflow-gpu: its page on the index, https://pypi.org/project/tensorflow-gpu/.
 _GONE = (

@@ -13,9 +13,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from imageai_envs.errors import RequestError
-from imageai_envs.hints import install_beside_us
-from imageai_envs.request import LONGEST
+from imageai_envs.base.errors import RequestError
+from imageai_envs.environments.hints import install_beside_us
+from imageai_envs.request.request import LONGEST
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from imageai_envs.errors import InstallError, UnsolvableError
-from imageai_envs.lock_inputs import LockInputs
-from imageai_envs.locking import compile_lock
+from imageai_envs.base.errors import InstallError, UnsolvableError
+from imageai_envs.engines.compile_lock import compile_lock
+from imageai_envs.locks.inputs import LockInputs
 from imageai_envs.rescue.releases import Releases, nearest, releases
 from imageai_envs.rescue.source import exact_version
 from imageai_envs.rescue.unfit import Problem
@@ -25,14 +25,14 @@ from imageai_envs.rescue.unfit import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from imageai_envs.catalog import Selection
+    from imageai_envs.base.process import Log
+    from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Engine
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.lockfile import Lock, Pin
-    from imageai_envs.process import Log
-    from imageai_envs.progress import Reporter
+    from imageai_envs.locks.lockfile import Lock, Pin
+    from imageai_envs.request.interpreter import Interpreter
+    from imageai_envs.request.target import Target
     from imageai_envs.rescue.source import Line
-    from imageai_envs.target import Target
+    from imageai_envs.templates.catalog import Selection
 
 ONE_BY_ONE = 10
 """Resolver runs after which everything that a failure names gives way at once."""

@@ -9,9 +9,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from imageai_envs.distributions import Distribution, distributions_in
-from imageai_envs.errors import RequestError
-from imageai_envs.file_reading import parse_json, read_text
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.file_reading import parse_json, read_text
+from imageai_envs.installed.distributions import Distribution, distributions_in
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from imageai_envs.creating import Created, Wish, execute, find_python, plan_creation
+from imageai_envs.base.errors import InstallError, LockFileError, PythonNotFoundError
+from imageai_envs.base.logs import open_log
+from imageai_envs.base.paths import expanded
+from imageai_envs.base.progress import Silent
 from imageai_envs.engines import get_engine
-from imageai_envs.environment import write_atomically
-from imageai_envs.errors import InstallError, LockFileError, PythonNotFoundError
-from imageai_envs.lock_inputs import LockInputs
-from imageai_envs.lockfile import Lock, is_lock
-from imageai_envs.logs import open_log
-from imageai_envs.paths import expanded
-from imageai_envs.progress import Silent
-from imageai_envs.request import Request
+from imageai_envs.environments.environment import write_atomically
+from imageai_envs.environments.store import Store, validate_name
+from imageai_envs.environments.transaction import check_free
+from imageai_envs.locks.inputs import LockInputs
+from imageai_envs.locks.lockfile import Lock, is_lock
+from imageai_envs.request.request import Request
+from imageai_envs.request.target import Target
 from imageai_envs.rescue.changes import LineChange, changes_of, given_way, in_order
 from imageai_envs.rescue.choosing import Choice, How, choose_template
 from imageai_envs.rescue.fitting import Fit, Fitting, Item, asked_for, settled, within_template
@@ -27,22 +29,20 @@ from imageai_envs.rescue.installed import read_distributions, read_environment
 from imageai_envs.rescue.reading import read_source
 from imageai_envs.rescue.sorting import Sorted, needed_by_nobody, sort_lines
 from imageai_envs.rescue.unfit import Problem
-from imageai_envs.store import Store, validate_name
-from imageai_envs.target import Target
-from imageai_envs.transaction import check_free
+from imageai_envs.workflows.create import Created, Wish, execute, find_python, plan_creation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from imageai_envs.catalog import Selection
-    from imageai_envs.distributions import Distribution
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.process import Log
+    from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Engine
-    from imageai_envs.interpreters.model import Interpreter
-    from imageai_envs.paths import Home
-    from imageai_envs.process import Log
-    from imageai_envs.progress import Reporter
+    from imageai_envs.installed.distributions import Distribution
+    from imageai_envs.request.interpreter import Interpreter
     from imageai_envs.rescue.source import Source
+    from imageai_envs.templates.catalog import Selection
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from imageai_envs.addresses import parse as parse_address
-from imageai_envs.errors import RequestError
-from imageai_envs.file_reading import read_bytes
-from imageai_envs.request import LONGEST, MAX_BYTES, MAX_NESTING
+from imageai_envs.base.addresses import parse as parse_address
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.file_reading import read_bytes
+from imageai_envs.base.toml_reader import parse_toml
+from imageai_envs.request.request import LONGEST, MAX_BYTES, MAX_NESTING
 from imageai_envs.rescue.conda import read_conda_export, read_conda_file
 from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS, TORCH_ONLY
 from imageai_envs.rescue.source import Line, Source, shown
-from imageai_envs.toml_reader import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

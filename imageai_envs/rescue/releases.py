@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from imageai_envs.base.errors import InstallError
+from imageai_envs.base.paths import home
+from imageai_envs.base.process import clean_environment, run
+from imageai_envs.base.scratch import scratch
 from imageai_envs.engines.index_settings import for_pip
-from imageai_envs.errors import InstallError
-from imageai_envs.paths import home
-from imageai_envs.process import clean_environment, run
-from imageai_envs.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from imageai_envs.process import Log
+    from imageai_envs.base.process import Log
 
 TIMEOUT = 60.0
 _AT_ONCE = 4

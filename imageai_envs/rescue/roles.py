@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageai_envs.framework import TENSORFLOW, TORCH
+from imageai_envs.request.framework import TENSORFLOW, TORCH
 
 if TYPE_CHECKING:
-    from imageai_envs.framework import Framework
+    from imageai_envs.request.framework import Framework
 
 # Distributions that bring `import tensorflow`; PyPI, and conda's spellings.
 TENSORFLOWS = frozenset({

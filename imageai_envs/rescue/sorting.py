@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from imageai_envs.framework import TORCH
-from imageai_envs.lockfile import Pin
+from imageai_envs.locks.lockfile import Pin
+from imageai_envs.request.framework import TORCH
 from imageai_envs.rescue.roles import (
     NOT_NEEDED,
     OPENCVS,
@@ -25,7 +25,7 @@ from imageai_envs.rescue.unfit import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from imageai_envs.lockfile import Lock
+    from imageai_envs.locks.lockfile import Lock
     from imageai_envs.rescue.choosing import Choice
     from imageai_envs.rescue.source import Line, Source
 

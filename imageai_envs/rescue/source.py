@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from imageai_envs.redaction import redact
+from imageai_envs.base.redaction import redact
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

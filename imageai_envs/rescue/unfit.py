@@ -9,19 +9,19 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from imageai_envs.catalog import REASONS, Selection
-from imageai_envs.diagnose.pairs import torchvision_for
-from imageai_envs.framework import TENSORFLOW, TORCH
-from imageai_envs.paths import shipped_templates
+from imageai_envs.base.paths import shipped_templates
+from imageai_envs.doctor.inspections.pairs import torchvision_for
+from imageai_envs.request.framework import TENSORFLOW, TORCH
 from imageai_envs.rescue.roles import OPENCVS, PYTORCHES
 from imageai_envs.rescue.source import exact_version, pivot, released
-from imageai_envs.unsupported import explain, load_unsupported
+from imageai_envs.templates.catalog import REASONS, Selection
+from imageai_envs.templates.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imageai_envs.rescue.source import Line
-    from imageai_envs.template import Template
+    from imageai_envs.templates.template import Template
 
 _DECLARES_NOTHING = "https://pypi.org/pypi/imageai/3.0.3/json"
 

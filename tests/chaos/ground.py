@@ -16,9 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageai_envs.environment import Condition, condition_of, is_building
-from imageai_envs.ownership import LEFTOVER, marker_of, owns
-from imageai_envs.paths import METADATA, Home
+from imageai_envs.base.paths import METADATA, Home
+from imageai_envs.environments.environment import Condition, condition_of, is_building
+from imageai_envs.environments.ownership import LEFTOVER, marker_of, owns
 from tests.chaos.sequences import CREATED, PLACES, Edit
 
 if TYPE_CHECKING:

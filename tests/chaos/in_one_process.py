@@ -26,16 +26,19 @@ from unittest.mock import patch
 
 from filelock import FileLock
 
-from imageai_envs import creating, maintaining, paths, repairing, running, transaction
-from imageai_envs.catalog import select
+from imageai_envs.base import paths
+from imageai_envs.base.errors import InstallError
+from imageai_envs.base.paths import CACHE_VARIABLE, HOME_VARIABLE, Home
 from imageai_envs.cli import app
-from imageai_envs.environment import Condition, condition_of
-from imageai_envs.errors import InstallError
-from imageai_envs.framework import TENSORFLOW, Release
+from imageai_envs.environments import transaction
+from imageai_envs.environments.environment import Condition, condition_of
 from imageai_envs.interpreters import Interpreter
-from imageai_envs.lockfile import Header, Lock, Pin
-from imageai_envs.paths import CACHE_VARIABLE, HOME_VARIABLE, Home
-from imageai_envs.verify import Verification, verify
+from imageai_envs.locks.lockfile import Header, Lock, Pin
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.running import run
+from imageai_envs.templates.catalog import select
+from imageai_envs.verification.verify import Verification, verify
+from imageai_envs.workflows import create, maintain, repair
 from tests.chaos import faults
 from tests.chaos.ground import Ground
 from tests.chaos.playing import End, Player, wipe
@@ -45,9 +48,9 @@ from tests.support.catalogue import modules_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imageai_envs.distributions import Distribution
-    from imageai_envs.process import Log
-    from imageai_envs.progress import Reporter
+    from imageai_envs.base.process import Log
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.installed.distributions import Distribution
 
 PYTHON = Interpreter(Path("/usr/bin/env"), (3, 10, 13), "CPython", "linux", "x86_64", "PATH")
 _SITE = "lib/python3.10/site-packages"
@@ -122,7 +125,7 @@ class _Engine:
         return True
 
     def uninstall(self, python: Path, names: frozenset[str], *_: object) -> None:
-        from imageai_envs.distributions import distributions_in
+        from imageai_envs.installed.distributions import distributions_in
 
         with faults.installing():
             for item in distributions_in(python.parents[1] / _SITE):
@@ -176,17 +179,17 @@ def stand_ins() -> Iterator[None]:
         def selecting(request: object, home: Any) -> object:
             return chosen(request, None)
 
-        for module in (creating, maintaining):
+        for module in (create, maintain):
             stack.enter_context(patch.object(module, "find_python", lambda *_, **__: PYTHON))
-        for module in (creating, maintaining, repairing):
+        for module in (create, maintain, repair):
             stack.enter_context(patch.object(module, "get_engine", lambda *_: engine))
-        stack.enter_context(patch.object(creating, "create_venv", _create_venv))
-        stack.enter_context(patch.object(creating, "select", selecting))
-        stack.enter_context(patch("imageai_envs.catalog.select", selecting))
-        stack.enter_context(patch.object(creating, "verified_lock", lambda _: lock("a")))
-        stack.enter_context(patch.object(creating, "verify", _verify))
-        stack.enter_context(patch.object(running, "run_in", lambda *_: 0))
-        stack.enter_context(patch.object(running, "can_be_watched", lambda *_: False))
+        stack.enter_context(patch.object(create, "create_venv", _create_venv))
+        stack.enter_context(patch.object(create, "select", selecting))
+        stack.enter_context(patch("imageai_envs.templates.catalog.select", selecting))
+        stack.enter_context(patch.object(create, "verified_lock", lambda _: lock("a")))
+        stack.enter_context(patch.object(create, "verify", _verify))
+        stack.enter_context(patch.object(run, "run_in", lambda *_: 0))
+        stack.enter_context(patch.object(run, "can_be_watched", lambda *_: False))
         stack.enter_context(patch.object(os, "cpu_count", lambda: 1))  # one thread: calls come in one order
         yield
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from imageai_envs.environment import Condition, condition_of
-from imageai_envs.ownership import marker_of, owns, place_of
+from imageai_envs.environments.environment import Condition, condition_of
+from imageai_envs.environments.ownership import marker_of, owns, place_of
 from tests.chaos.ground import Ground
 from tests.chaos.sequences import PLACES, Step
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from imageai_envs.environment import Condition, condition_of
+from imageai_envs.environments.environment import Condition, condition_of
 from tests.chaos.ground import Ground
 from tests.chaos.playing import End, Player, wipe
 from tests.chaos.sequences import Step

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.diagnose.targets import resolve, users_python
-from imageai_envs.errors import RequestError
-from imageai_envs.paths import home
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.paths import home
+from imageai_envs.doctor.targets import resolve, users_python
 from tests.support.installed import REAL, install, make_venv, site_of
 from tests.support.tool import tool
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.lockfile import Lock, Pin, read_lock
-from imageai_envs.template_file import load_template
+from imageai_envs.locks.lockfile import Lock, Pin, read_lock
+from imageai_envs.templates.template_file import load_template
 from tests.support.tool import Answer, tool
 from tests.support.wheels import Project, write_wheel
 

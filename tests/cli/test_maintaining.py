@@ -213,9 +213,9 @@ def test_run_repairs_when_asked(root: Path) -> None:
 
 
 def test_no_wait(root: Path) -> None:
-    from imageai_envs.paths import home
-    from imageai_envs.progress import Silent
-    from imageai_envs.transaction import locked
+    from imageai_envs.base.paths import home
+    from imageai_envs.base.progress import Silent
+    from imageai_envs.environments.transaction import locked
 
     with locked(root, home(), Silent()):
         answer = tool("recreate", "x", "--no-wait")

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import click
 import pytest
 
+from imageai_envs.base.known_secrets import known_secrets
 from imageai_envs.cli.app import COMMANDS, run
 from imageai_envs.cli.commands import templates as templates_command
-from imageai_envs.known_secrets import known_secrets
 from tests.support.tool import Answer, tool
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.paths import shipped_templates
-from imageai_envs.printable import is_visible
+from imageai_envs.base.paths import shipped_templates
+from imageai_envs.base.printable import is_visible
 from tests.conftest import tiny_template
 from tests.support.tool import REPOSITORY, Answer
 

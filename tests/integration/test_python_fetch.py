@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.errors import PythonNotFoundError
+from imageai_envs.base.errors import PythonNotFoundError
+from imageai_envs.base.paths import Home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
 from imageai_envs.interpreters import choose, places, probing, uv_fetcher
-from imageai_envs.paths import Home
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.template_file import load_template
+from imageai_envs.templates.template_file import load_template
 
 if TYPE_CHECKING:
     from imageai_envs.interpreters import Interpreter
-    from imageai_envs.template import Template
+    from imageai_envs.templates.template import Template
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 VERSION = f"{MINOR}.{sys.version_info[2]}"

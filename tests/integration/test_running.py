@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.errors import PythonNotFoundError, RequestError, UsageProblem
-from imageai_envs.running import (
+from imageai_envs.base.errors import PythonNotFoundError, RequestError, UsageProblem
+from imageai_envs.running.run import (
     CommandNotExecutableError,
     CommandNotFoundError,
     attend,
@@ -31,8 +31,8 @@ DRIVER = f"""\
 import sys
 from pathlib import Path
 sys.path.insert(0, {str(PACKAGE)!r})
-from imageai_envs.errors import ImageAIEnvError
-from imageai_envs.running import run_in
+from imageai_envs.base.errors import ImageAIEnvError
+from imageai_envs.running.run import run_in
 print("before")
 try:
     sys.exit(run_in(Path(sys.argv[1]), sys.argv[2:]))
@@ -259,7 +259,7 @@ class TestAttend:
         # Ctrl-C is left to the program (here: it is not even sent one); the others end it, and we come back.
         code = (
             f"import os, sys; sys.path.insert(0, {str(PACKAGE)!r})\n"
-            "from imageai_envs.running import attend\n"
+            "from imageai_envs.running.run import attend\n"
             "print(attend(['sh', '-c', 'echo ready; read line; exit 7'], os.environ), flush=True)\n"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.errors import PythonNotFoundError, RequestError, UsageProblem
-from imageai_envs.shells import SHELLS, activation, detect_shell, open_shell
+from imageai_envs.base.errors import PythonNotFoundError, RequestError, UsageProblem
+from imageai_envs.running.shells import SHELLS, activation, detect_shell, open_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,8 +269,8 @@ class TestActivation:
 class TestDetection:
     CODE = (
         f"import sys; sys.path.insert(0, {str(PACKAGE)!r})\n"
-        "from imageai_envs.errors import ImageAIEnvError\n"
-        "from imageai_envs.shells import detect_shell\n"
+        "from imageai_envs.base.errors import ImageAIEnvError\n"
+        "from imageai_envs.running.shells import detect_shell\n"
         "try: print(detect_shell())\n"
         "except ImageAIEnvError as error: print(error.code)\n"
     )
@@ -305,8 +305,8 @@ import fcntl, sys, termios
 from pathlib import Path
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 sys.path.insert(0, {str(PACKAGE)!r})
-from imageai_envs.errors import ImageAIEnvError
-from imageai_envs.shells import open_shell
+from imageai_envs.base.errors import ImageAIEnvError
+from imageai_envs.running.shells import open_shell
 try:
     code = open_shell(Path(sys.argv[1]), "name", sys.argv[2])
 except ImageAIEnvError as error:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.running import CommandNotExecutableError, can_be_watched, run_watched
-from imageai_envs.watching import TAIL, Ended, is_worth_watching
+from imageai_envs.running.run import CommandNotExecutableError, can_be_watched, run_watched
+from imageai_envs.running.watching import TAIL, Ended, is_worth_watching
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and pseudo-terminals are POSIX")
 
@@ -28,8 +28,8 @@ DRIVER = f"""\
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(PACKAGE)!r})
-from imageai_envs.running import run_watched
-from imageai_envs.watching import end_like
+from imageai_envs.running.run import run_watched
+from imageai_envs.running.watching import end_like
 how = sys.argv[1]
 ended = run_watched(Path(sys.argv[2]), sys.argv[3:], together=how == "together", relay=how == "relay")
 with open("kept", "wb") as stream:
@@ -381,7 +381,8 @@ def test_what_is_watched(argv: list[str], expected: bool) -> None:
 def test_python_without_a_program_is_watched_only_when_nobody_types() -> None:
     reading, writing = pty.openpty()
     probe = (
-        f"import sys; sys.path.insert(0, {str(PACKAGE)!r}); from imageai_envs.watching import is_worth_watching as w\n"
+        f"import sys; sys.path.insert(0, {str(PACKAGE)!r})\n"
+        "from imageai_envs.running.watching import is_worth_watching as w\n"
         "print(w('/bin/sh', ['python']), w('/bin/sh', ['python', '-']), w('/bin/sh', ['python', '-q']))"
     )
     for stdin, expected in ((writing, "False False False\n"), (subprocess.DEVNULL, "True True True\n")):

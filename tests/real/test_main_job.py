@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.lockfile import read_lock
+from imageai_envs.locks.lockfile import read_lock
 from tests.support.installed_files import differences, files_of
 from tests.support.tool import REPOSITORY, tool
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.catalog import load_catalog, select
-from imageai_envs.errors import RequestError, TemplateError
-from imageai_envs.paths import Home, shipped_templates
-from imageai_envs.request import Request
+from imageai_envs.base.errors import RequestError, TemplateError
+from imageai_envs.base.paths import Home, shipped_templates
+from imageai_envs.request.request import Request
+from imageai_envs.templates.catalog import load_catalog, select
 from tests.conftest import tiny_template
 
 
@@ -330,7 +330,7 @@ HEADLESS = [{}, {"tensorflow": "2.10"}, {"imageai": "2.1.6"}, {"imageai": "2"}, 
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "shipped"
     shutil.copytree(shipped_templates(), directory)
-    monkeypatch.setattr("imageai_envs.catalog.shipped_templates", lambda: directory)
+    monkeypatch.setattr("imageai_envs.templates.catalog.shipped_templates", lambda: directory)
     return directory
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.contents import Contents, record_creation, users_contents
 from imageai_envs.engines.uv import find_uv
-from imageai_envs.environment import METADATA, begin_building, write_atomically
-from imageai_envs.ownership import mark
+from imageai_envs.environments.contents import Contents, record_creation, users_contents
+from imageai_envs.environments.environment import METADATA, begin_building, write_atomically
+from imageai_envs.environments.ownership import mark
 from tests.support.installed import install, make_venv, site_of
 from tests.unit.test_ownership import STATE
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.creating import Plan, Wish, execute, plan_creation
-from imageai_envs.environment import State, write_state
-from imageai_envs.errors import ImageAIEnvError, LockFileError, UnsolvableError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import Lock
-from imageai_envs.ownership import mark, register
-from imageai_envs.paths import Home
-from imageai_envs.progress import Silent
-from imageai_envs.relocking import LockWish, update_lock
-from imageai_envs.request import Request
-from imageai_envs.store import Store
-from imageai_envs.target import Target
+from imageai_envs.base.errors import ImageAIEnvError, LockFileError, UnsolvableError
+from imageai_envs.base.paths import Home
+from imageai_envs.base.progress import Silent
+from imageai_envs.environments.environment import State, write_state
+from imageai_envs.environments.ownership import mark, register
+from imageai_envs.environments.store import Store
+from imageai_envs.locks.lockfile import Lock
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.request import Request
+from imageai_envs.request.target import Target
+from imageai_envs.workflows.create import Plan, Wish, execute, plan_creation
+from imageai_envs.workflows.relock import LockWish, update_lock
 
 if TYPE_CHECKING:
     from tests.support.index import Index

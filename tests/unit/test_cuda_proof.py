@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.cuda_links import make_links, wanted_links
-from imageai_envs.cuda_needs import needs_of
-from imageai_envs.cuda_proof import is_proved_here, prove_cuda
-from imageai_envs.errors import VerifyError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import Header, Lock
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.target import Target
+from imageai_envs.base.errors import VerifyError
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.building.cuda_links import make_links, wanted_links
+from imageai_envs.installed.cuda_needs import needs_of
+from imageai_envs.locks.lockfile import Header, Lock
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.target import Target
+from imageai_envs.verification.cuda import is_proved_here, prove_cuda
 
 MODULE = """\
 import types

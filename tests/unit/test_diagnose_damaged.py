@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.diagnose import damaged, pairs
-from imageai_envs.diagnose.doctor import diagnose
-from imageai_envs.diagnose.subject import Subject, look_at
-from imageai_envs.environment import Environment
+from imageai_envs.doctor.doctor import diagnose
+from imageai_envs.doctor.inspections import damaged, pairs
+from imageai_envs.doctor.subject import Subject, look_at
+from imageai_envs.environments.environment import Environment
 from tests.support.installed import install, make_venv, site_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.finding import Finding
+    from imageai_envs.base.finding import Finding
 
 CORE = "numpy/core/_multiarray_umath.cpython-310-x86_64-linux-gnu.so"
 NUMPY = {"numpy/__init__.py": "", "numpy/core/__init__.py": "", CORE: "x" * 100, "numpy/README.txt": "words"}

@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imageai_envs.additions import HOOK
-from imageai_envs.cuda_needs import directory_of, needs_of, wheel_of
-from imageai_envs.diagnose import gpu, machine, nvidia
-from imageai_envs.diagnose.shared_libraries import Libraries, missing, needed
-from imageai_envs.diagnose.subject import Subject, look_at
-from imageai_envs.template_file import load_template
+from imageai_envs.doctor import nvidia
+from imageai_envs.doctor.inspections import gpu, machine
+from imageai_envs.doctor.shared_libraries import Libraries, missing, needed
+from imageai_envs.doctor.subject import Subject, look_at
+from imageai_envs.environments.additions import HOOK
+from imageai_envs.installed.cuda_needs import directory_of, needs_of, wheel_of
+from imageai_envs.templates.template_file import load_template
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imageai_envs.finding import Finding
+    from imageai_envs.base.finding import Finding
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 compiled = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
@@ -488,7 +489,7 @@ def test_libdevice(env: Made, tmp_path: Path) -> None:
 
 
 def test_the_hook_knows_libdevice(env: Made, tmp_path: Path) -> None:
-    from imageai_envs import hook
+    from imageai_envs.building import hook
 
     complete(env, "2.11.1")
     env.install(HOOK, hook.VERSION)

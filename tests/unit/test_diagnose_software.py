@@ -12,29 +12,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.additions import HOOK
-from imageai_envs.diagnose import (
+from imageai_envs.base.finding import Finding
+from imageai_envs.base.paths import home, shipped_templates
+from imageai_envs.doctor import doctor, remedy
+from imageai_envs.doctor import subject as subjects
+from imageai_envs.doctor.inspections import (
     breakers,
-    doctor,
     global_installation,
     managers,
     overlaps,
     pairs,
-    remedy,
     requirements,
     shadowing,
     standard_library,
 )
-from imageai_envs.diagnose import (
-    subject as subjects,
-)
-from imageai_envs.diagnose.subject import Subject, look_at
-from imageai_envs.distributions import distributions_in
-from imageai_envs.finding import Finding
-from imageai_envs.paths import home, shipped_templates
+from imageai_envs.doctor.subject import Subject, look_at
+from imageai_envs.environments.additions import HOOK
+from imageai_envs.installed.distributions import distributions_in
 from imageai_envs.rescue.choosing import How, choose_template
 from imageai_envs.rescue.installed import read_distributions
-from imageai_envs.template_file import load_template
+from imageai_envs.templates.template_file import load_template
 from tests.support.installed import REAL, install, make_venv, site_of
 
 if TYPE_CHECKING:

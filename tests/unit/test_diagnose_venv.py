@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.diagnose import kernels, venv_misuse
-from imageai_envs.diagnose.subject import Subject, look_at
+from imageai_envs.doctor.inspections import kernels, venv_misuse
+from imageai_envs.doctor.subject import Subject, look_at
 
 if TYPE_CHECKING:
-    from imageai_envs.finding import Finding
+    from imageai_envs.base.finding import Finding
 
 SYSTEM = "/nonexistent/bin"  # what lies in /usr/bin differs from machine to machine
 REAL = Path(sys.executable).resolve()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.disk_use import Use, measure, measure_together
+from imageai_envs.installed.disk_use import Use, measure, measure_together
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import running
-from imageai_envs.errors import ImageAIEnvError
+from imageai_envs.base.errors import ImageAIEnvError
+from imageai_envs.running import run
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_every_exit_code_is_listed_with_the_meaning_of_its_class() -> None:
     listed = {(row[0], row[1]): row[2] for row in rows(page("exit-codes.md"))}
     classes = [one for one in error_classes() if one.__module__.startswith("imageai_envs.")]
 
-    assert running.CommandNotFoundError in classes
+    assert run.CommandNotFoundError in classes
     for one in classes:
         sentence = (one.__doc__ or "").splitlines()[0].replace("``", "`")
         meaning = re.sub(r" \(exit code \d+[^)]*\)", "", sentence)
@@ -166,7 +166,7 @@ def findings_in(package: str) -> dict[str, set[str]]:
     """Return every finding of a package's modules, with the severities that stand beside it in the source."""
     found: dict[str, set[str]] = {}
     for path, tree in trees().items():
-        if path.parent.name != package:
+        if package not in path.parts:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Finding", "_Breaker"):
@@ -196,7 +196,7 @@ def test_every_finding_of_check_is_listed() -> None:
 
 def test_every_finding_of_doctor_is_listed_with_its_severities() -> None:
     section = page("doctor.md").partition("\n## Findings\n")[2]
-    used = findings_in("diagnose")
+    used = findings_in("doctor")
     table = {name: row[1] for row in rows(section) for name in re.findall(r"`([a-z0-9.-]+)`", row[0])}
 
     assert {*table, "not-inspected"} == set(used)

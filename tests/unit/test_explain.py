@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.diagnose.explain import Explanation, confirm, explain
-from imageai_envs.diagnose.log_text import clean, encoding_of
-from imageai_envs.diagnose.rules import shipped_rules
+from imageai_envs.explain.explain import Explanation, confirm, explain
+from imageai_envs.explain.log_text import clean, encoding_of
+from imageai_envs.explain.rules import shipped_rules
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from imageai_envs.base.errors import ImageAIEnvError, InstallError, UnsolvableError
+from imageai_envs.base.process import Finished
 from imageai_envs.engines.failures import install_failure, resolution_failure
-from imageai_envs.errors import ImageAIEnvError, InstallError, UnsolvableError
-from imageai_envs.process import Finished
 
 LOG = Path("/logs/x.log")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.file_reading import UnreadableError, open_file, read_bytes, read_head, read_text
+from imageai_envs.base.file_reading import UnreadableError, open_file, read_bytes, read_head, read_text
 
 
 def refused(path: Path, *, limit: int = 100, pipe: bool = False) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import scratch as module
-from imageai_envs.garbage import Garbage, collect, find_garbage
-from imageai_envs.logs import open_log
-from imageai_envs.paths import Home
-from imageai_envs.progress import Silent
-from imageai_envs.scratch import scratch
+from imageai_envs.base import scratch as module
+from imageai_envs.base.logs import open_log
+from imageai_envs.base.paths import Home
+from imageai_envs.base.progress import Silent
+from imageai_envs.base.scratch import scratch
+from imageai_envs.workflows.garbage import Garbage, collect, find_garbage
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def test_while_a_command_resolves_helpers_caches_and_logs_stay(home: Home, helpe
     planned = find_garbage(home)
     assert [item.kind for item in planned] == ["cache", "helper", "log"]
     script = (
-        "import sys; from pathlib import Path; from imageai_envs.paths import Home;"
-        "from imageai_envs.scratch import scratch\n"
+        "import sys; from pathlib import Path; from imageai_envs.base.paths import Home;"
+        "from imageai_envs.base.scratch import scratch\n"
         "with scratch(Home(*(Path(sys.argv[1]),) * 3), 'lock') as work: print(work, flush=True); sys.stdin.read()"
     )
     variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.paths import home
 from imageai_envs.engines import get_engine
-from imageai_envs.errors import RequestError
-from imageai_envs.hints import install_beside_us
-from imageai_envs.paths import home
+from imageai_envs.environments.hints import install_beside_us
 
 
 def test_the_python_that_runs_us_installs(monkeypatch: pytest.MonkeyPatch) -> None:

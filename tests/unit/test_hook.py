@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import hook
-from imageai_envs.additions import HOOK
+from imageai_envs.base.paths import Home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.building import hook
 from imageai_envs.engines import get_engine
-from imageai_envs.paths import Home
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
+from imageai_envs.environments.additions import HOOK
 
 if TYPE_CHECKING:
     from pathlib import Path

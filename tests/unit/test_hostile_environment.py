@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.additions import Additions
-from imageai_envs.additions import read as read_additions
-from imageai_envs.contents import Contents, users_contents
-from imageai_envs.disk_use import measure
-from imageai_envs.distributions import distributions_in
-from imageai_envs.environment import METADATA, write_atomically
-from imageai_envs.file_reading import parse_json, read_record_file
-from imageai_envs.ownership import mark, named, owns, records, register
-from imageai_envs.paths import Home, is_inside
-from imageai_envs.records import read_record
+from imageai_envs.base.file_reading import parse_json, read_record_file
+from imageai_envs.base.paths import Home, is_inside
+from imageai_envs.environments.additions import Additions
+from imageai_envs.environments.additions import read as read_additions
+from imageai_envs.environments.contents import Contents, users_contents
+from imageai_envs.environments.environment import METADATA, write_atomically
+from imageai_envs.environments.ownership import mark, named, owns, records, register
+from imageai_envs.environments.users_files import carry_out, plan_keeping
+from imageai_envs.installed.disk_use import measure
+from imageai_envs.installed.distributions import distributions_in
+from imageai_envs.installed.record_files import read_record
 from imageai_envs.rescue.installed import read_environment
-from imageai_envs.users_files import carry_out, plan_keeping
 from tests.support.installed import install, make_venv, site_of
 from tests.unit.test_ownership import STATE
 

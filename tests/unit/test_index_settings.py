@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import uv
 
+from imageai_envs.base.process import clean_environment
 from imageai_envs.engines.index_settings import for_pip, for_uv, options_for_uv, pip_setting
-from imageai_envs.process import clean_environment
 
 if TYPE_CHECKING:
     from tests.support.index import Index

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from imageai_envs import additions, beside_lock
-from imageai_envs.catalog import select
-from imageai_envs.errors import InstallError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.installing import Installer
-from imageai_envs.known_files import hash_file
-from imageai_envs.local_wheel import LocalWheel
-from imageai_envs.lockfile import Header, Lock, Pin
-from imageai_envs.paths import METADATA, Home
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.request import Request
-from imageai_envs.target import Target
+from imageai_envs.base.errors import InstallError
+from imageai_envs.base.paths import METADATA, Home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.building import beside_lock
+from imageai_envs.building.install import Installer
+from imageai_envs.environments import additions
+from imageai_envs.installed.known_files import hash_file
+from imageai_envs.installed.local_wheel import LocalWheel
+from imageai_envs.locks.lockfile import Header, Lock, Pin
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.request import Request
+from imageai_envs.request.target import Target
+from imageai_envs.templates.catalog import select
 from tests.support.installed import install
 
 if TYPE_CHECKING:

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imageai_envs import process
-from imageai_envs.errors import PythonNotFoundError, RequestError
+from imageai_envs.base import process
+from imageai_envs.base.errors import PythonNotFoundError, RequestError
+from imageai_envs.base.paths import Home
+from imageai_envs.base.progress import Silent
 from imageai_envs.interpreters import choose, find_interpreters, interrogate, places, probing
-from imageai_envs.paths import Home
-from imageai_envs.progress import Silent
-from imageai_envs.template_file import load_template
+from imageai_envs.templates.template_file import load_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from imageai_envs.base.process import Finished
     from imageai_envs.interpreters import Interpreter
-    from imageai_envs.process import Finished
-    from imageai_envs.template import Template
+    from imageai_envs.templates.template import Template
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stand-ins are shell scripts")
 

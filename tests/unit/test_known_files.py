@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageai_envs import known_files
-from imageai_envs.known_files import Ledger, hash_file, hash_files
-from imageai_envs.own_copies import make_own_copies
-from imageai_envs.paths import METADATA
-from imageai_envs.records import altered_files, differences, read_record
+from imageai_envs.base.paths import METADATA
+from imageai_envs.building.own_copies import make_own_copies
+from imageai_envs.installed import known_files
+from imageai_envs.installed.known_files import Ledger, hash_file, hash_files
+from imageai_envs.installed.record_files import altered_files, differences, read_record
 
 LONG_AGO = 1_600_000_000_123_456_789  # nanoseconds
 
@@ -228,7 +228,7 @@ def test_a_full_ledger_forgets_what_was_not_used(
 def test_many_processes_and_kills_leave_a_whole_ledger(tmp_path: Path) -> None:
     directory = tmp_path / "known"
     paths = [write(tmp_path / f"{number}", b"x" * number) for number in range(200)]
-    code = "import sys; from pathlib import Path; from imageai_envs.known_files import Ledger\n"
+    code = "import sys; from pathlib import Path; from imageai_envs.installed.known_files import Ledger\n"
     code += "ledger = Ledger(Path(sys.argv[1]))\n"
     code += "while True:\n    for path in sys.argv[2:]:\n        ledger._add(dict([(path.encode()[-32:].ljust(32), "
     code += "b'sha256=' + b'x' * 43)]))\n"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageai_envs.errors import LockFileError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import (
+from imageai_envs.base.errors import LockFileError
+from imageai_envs.base.paths import shipped_templates
+from imageai_envs.locks.lockfile import (
     MAX_BYTES,
     Change,
     Header,
@@ -28,8 +28,8 @@ from imageai_envs.lockfile import (
     read_lock,
     render_pins,
 )
-from imageai_envs.paths import shipped_templates
-from imageai_envs.target import Target
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.target import Target
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 

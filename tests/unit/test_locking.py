@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import pytest
 import uv
 
-from imageai_envs.catalog import Entry, Selection
+from imageai_envs.base.errors import RequestError, UnsolvableError
+from imageai_envs.base.paths import Home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.engines.compile_lock import check_clashes, compile_lock, resolution_of
 from imageai_envs.engines.pip_tools import PipEngine
 from imageai_envs.engines.uv import UvEngine
-from imageai_envs.errors import RequestError, UnsolvableError
 from imageai_envs.interpreters import Interpreter
-from imageai_envs.lock_inputs import LockInputs
-from imageai_envs.lockfile import Pin, parse_lock
-from imageai_envs.locking import check_clashes, compile_lock, resolution_of
-from imageai_envs.paths import Home
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.target import Target
-from imageai_envs.template_file import load_template
+from imageai_envs.locks.inputs import LockInputs
+from imageai_envs.locks.lockfile import Pin, parse_lock
+from imageai_envs.request.target import Target
+from imageai_envs.templates.catalog import Entry, Selection
+from imageai_envs.templates.template_file import load_template
 from tests.conftest import tiny_template
 
 if TYPE_CHECKING:

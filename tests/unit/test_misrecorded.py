@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.misrecorded import misrecorded_in
+from imageai_envs.installed.misrecorded import misrecorded_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.contents import Contents, users_contents
-from imageai_envs.ownership import aside, forget_gone, mark, owns, register
-from imageai_envs.paths import Home
+from imageai_envs.base.paths import Home
+from imageai_envs.environments.contents import Contents, users_contents
+from imageai_envs.environments.ownership import aside, forget_gone, mark, owns, register
 from tests.chaos.faults import Fault, disk
 from tests.chaos.in_one_process import player
 from tests.chaos.sequences import Edit, Sequence, Step, draw
@@ -49,7 +49,7 @@ def test_a_sample(plays: Player, number: int) -> None:
 
 def test_a_players_judgement(plays: Player, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sees what is lost: here everything that a person put into an environment."""
-    monkeypatch.setattr("imageai_envs.transaction.plan_keeping", lambda *_: None)
+    monkeypatch.setattr("imageai_envs.environments.transaction.plan_keeping", lambda *_: None)
     lost = plays.play(Sequence((), (step(*CREATE), step("remove", "x", "-y", edits=(Edit("added", "x", "train.py"),)))))
     assert "user bytes lost" in lost[0]
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.environment import METADATA, begin_building
-from imageai_envs.ownership import (
+from imageai_envs.base.paths import Home
+from imageai_envs.environments.environment import METADATA, begin_building
+from imageai_envs.environments.ownership import (
     aside,
     forget,
     forget_gone,
@@ -23,7 +24,6 @@ from imageai_envs.ownership import (
     records,
     register,
 )
-from imageai_envs.paths import Home
 
 if TYPE_CHECKING:
     from pathlib import Path

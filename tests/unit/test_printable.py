@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imageai_envs.base.errors import ImageAIEnvError
+from imageai_envs.base.printable import is_visible, one_line, visible, visible_json
+from imageai_envs.base.result import Result, Span, Table, Verbatim
 from imageai_envs.cli.render import show_error, show_lines, show_result
 from imageai_envs.cli.reporters import Plain
-from imageai_envs.errors import ImageAIEnvError
-from imageai_envs.printable import is_visible, one_line, visible, visible_json
-from imageai_envs.result import Result, Span, Table, Verbatim
 
 HOSTILE = {
     "colour": ("\x1b[31mred", "\\x1b[31mred"),

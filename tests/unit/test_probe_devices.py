@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs import probe_runner
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import Header, Lock
-from imageai_envs.paths import CACHE_VARIABLE, home
-from imageai_envs.probe_devices import device_variables
-from imageai_envs.probe_runner import run_probe
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.proving import prove
-from imageai_envs.target import Target
-from imageai_envs.verify import verify
+from imageai_envs.base.paths import CACHE_VARIABLE, home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.locks.lockfile import Header, Lock
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.target import Target
+from imageai_envs.verification import probe_runner
+from imageai_envs.verification.devices import device_variables
+from imageai_envs.verification.features import prove
+from imageai_envs.verification.probe_runner import run_probe
+from imageai_envs.verification.verify import verify
 
 # Stands in for the environment's Python: answers as a probe does, with its environment and where it runs.
 TELLING = """#!{python}
@@ -67,7 +67,7 @@ def test_a_proof_on_a_gpu_keeps_kernels_where_the_user_looks(
     root: Path, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "imageai_envs.cuda_proof.needs_of", lambda _: type("Needs", (), {"finder": "links", "sonames": ()})
+        "imageai_envs.verification.cuda.needs_of", lambda _: type("Needs", (), {"finder": "links", "sonames": ()})
     )
     with pytest.raises(KeyError):  # the stand-in tells of no devices
         verify(root, lock("gpu"), "inference", Log(tmp_path / "log"), Silent())
@@ -113,7 +113,7 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_home_of_a_probe(root: Path, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It lies in our cache, may have spaces, and goes away."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "my cache"))
-    monkeypatch.setattr("imageai_envs.scratch._LONGEST", 4000)
+    monkeypatch.setattr("imageai_envs.base.scratch._LONGEST", 4000)
     done, answer = run_probe(root, "cuda_probe.py", ("a{directory}b",), Log(tmp_path / "log"), Silent(), timeout=60)
     assert done.ok
     assert answer is not None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import process
-from imageai_envs.errors import InstallError
-from imageai_envs.process import Log, clean_environment, run
+from imageai_envs.base import process
+from imageai_envs.base.errors import InstallError
+from imageai_envs.base.process import Log, clean_environment, run
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ def test_a_grandchild_that_holds_the_pipe_is_ended(pipe: Path) -> None:
 
 _OURSELVES = """\
 import sys
-from imageai_envs import process
-from imageai_envs.process import run
+from imageai_envs.base import process
+from imageai_envs.base.process import run
 process._KILL_AFTER = 0.3
 try:
     run([sys.executable, *sys.argv[1:]], on_line=lambda line: print(line, flush=True))

@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from imageai_envs.errors import ImageAIEnvError, LockFileError, RequestError, TemplateError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import Header, Lock, Pin, parse_lock, read_lock
-from imageai_envs.paths import Home, shipped_templates
-from imageai_envs.progress import Silent
-from imageai_envs.request import parse_requirement, read_requirements
-from imageai_envs.store import Store, validate_name
-from imageai_envs.target import Target
-from imageai_envs.template_file import load_template
+from imageai_envs.base.errors import ImageAIEnvError, LockFileError, RequestError, TemplateError
+from imageai_envs.base.paths import Home, shipped_templates
+from imageai_envs.base.progress import Silent
+from imageai_envs.environments.store import Store, validate_name
+from imageai_envs.locks.lockfile import Header, Lock, Pin, parse_lock, read_lock
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.request import parse_requirement, read_requirements
+from imageai_envs.request.target import Target
+from imageai_envs.templates.template_file import load_template
 
 THOROUGH = settings(
     max_examples=1700, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import proving
-from imageai_envs.errors import VerifyError
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.proving import FEATURES, prove
+from imageai_envs.base.errors import VerifyError
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.verification import features
+from imageai_envs.verification.features import FEATURES, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-PROBES = sorted(path for path in Path(str(files("imageai_envs.probes"))).glob("*.py"))
+PROBES = sorted(path for path in Path(str(files("imageai_envs.verification.probes"))).glob("*.py"))
 EVENT = "@@imageai-env-event@@"
 GOOD = {"ok": True, "seconds": 1.5, "cpu_seconds": 2.5, "error": None, "facts": {"objects": 3}}
 BAD = {
@@ -212,7 +212,7 @@ def test_what_a_process_proved_before_it_died_stands(root: Path, log: Log) -> No
 
 
 def test_a_probe_that_takes_too_long(root: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proving, "_TIMEOUT", 2)
+    monkeypatch.setattr(features, "_TIMEOUT", 2)
     lines = (event(plan=["imports", "detect_yolov3"]), event(started="imports"), event(done="imports", answer=GOOD))
     says(root, *lines, end="exec sleep 600")
     proof = prove(root, log, Silent())

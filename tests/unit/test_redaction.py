@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imageai_envs
-from imageai_envs.known_secrets import known_secrets
-from imageai_envs.redaction import redact, redact_data
+from imageai_envs.base.known_secrets import known_secrets
+from imageai_envs.base.redaction import redact, redact_data
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from imageai_envs.base.errors import DriftError, ImageAIEnvError
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.render import human_size, show_error, show_result
-from imageai_envs.errors import DriftError, ImageAIEnvError
-from imageai_envs.result import Result, Table
 
 
 def test_lines_and_tables(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
+from imageai_envs.base.progress import Reporter, Silent
 from imageai_envs.cli.reporters import Plain, parse_size, reporting
-from imageai_envs.progress import Reporter, Silent
 from tests.support.tool import REPOSITORY
 
 

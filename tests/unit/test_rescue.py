@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.catalog import load_catalog
-from imageai_envs.distributions import distributions_in
-from imageai_envs.errors import RequestError
-from imageai_envs.framework import TENSORFLOW
-from imageai_envs.paths import home
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
+from imageai_envs.base.errors import RequestError
+from imageai_envs.base.paths import home
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.installed.distributions import distributions_in
+from imageai_envs.request.framework import TENSORFLOW
 from imageai_envs.rescue import How, plan_rescue, plan_rescue_of
 from imageai_envs.rescue.choosing import choose_template
 from imageai_envs.rescue.fitting import looser
 from imageai_envs.rescue.installed import read_distributions
 from imageai_envs.rescue.reading import read_source
 from imageai_envs.rescue.releases import releases
+from imageai_envs.templates.catalog import load_catalog
 from tests.support.wheels import Project
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from imageai_envs.base.errors import TemplateError
 from imageai_envs.cli.app import COMMANDS, cli
-from imageai_envs.diagnose.explain import explain
-from imageai_envs.diagnose.rules import (
+from imageai_envs.explain.explain import explain
+from imageai_envs.explain.rules import (
     Rule,
     compile_pattern,
     fixed_text,
@@ -21,7 +22,6 @@ from imageai_envs.diagnose.rules import (
     rules_directory,
     shipped_rules,
 )
-from imageai_envs.errors import TemplateError
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs import scratch as module
-from imageai_envs.paths import Home
-from imageai_envs.scratch import abandoned, at_work, is_held, nobody_at_work, scratch, sweep_scratch
+from imageai_envs.base import scratch as module
+from imageai_envs.base.paths import Home
+from imageai_envs.base.scratch import abandoned, at_work, is_held, nobody_at_work, scratch, sweep_scratch
 from tests.support.tool import REPOSITORY
 
 ELSEWHERE = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 HOLDER = """
 import sys, time
 from pathlib import Path
-from imageai_envs.paths import Home
-from imageai_envs import scratch as module
-from imageai_envs.scratch import scratch
+from imageai_envs.base.paths import Home
+from imageai_envs.base import scratch as module
+from imageai_envs.base.scratch import scratch
 module._LONGEST = 4000  # pytest's directories are long
 home = Home(*(Path(sys.argv[1]),) * 3)
 with scratch(home, sys.argv[2]) as work:
@@ -206,9 +206,9 @@ def test_many_at_once_make_and_sweep(home: Home) -> None:
     script = """
 import sys, time
 from pathlib import Path
-from imageai_envs.paths import Home
-from imageai_envs import scratch as module
-from imageai_envs.scratch import scratch, sweep_scratch
+from imageai_envs.base.paths import Home
+from imageai_envs.base import scratch as module
+from imageai_envs.base.scratch import scratch, sweep_scratch
 module._LONGEST = 4000
 home, end = Home(*(Path(sys.argv[1]),) * 3), time.monotonic() + 3
 while time.monotonic() < end:

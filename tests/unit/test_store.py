@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from imageai_envs.environment import METADATA, State, write_lock, write_state
-from imageai_envs.errors import BusyError, LockFileError, RequestError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import Header, Lock, Pin
-from imageai_envs.ownership import aside, forget, mark, marker_of, owns, place_of, register
-from imageai_envs.paths import Home
-from imageai_envs.progress import Silent
-from imageai_envs.removing import remove
-from imageai_envs.request import Request
-from imageai_envs.store import MAX_NAME, Store, looks_like_path, validate_name
-from imageai_envs.target import Target
-from imageai_envs.transaction import is_unsettled, locked, sweep
+from imageai_envs.base.errors import BusyError, LockFileError, RequestError
+from imageai_envs.base.paths import Home
+from imageai_envs.base.progress import Silent
+from imageai_envs.environments.environment import METADATA, State, write_lock, write_state
+from imageai_envs.environments.ownership import aside, forget, mark, marker_of, owns, place_of, register
+from imageai_envs.environments.store import MAX_NAME, Store, looks_like_path, validate_name
+from imageai_envs.environments.transaction import is_unsettled, locked, sweep
+from imageai_envs.locks.lockfile import Header, Lock, Pin
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.request import Request
+from imageai_envs.request.target import Target
+from imageai_envs.workflows.remove import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,7 +233,7 @@ def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypat
             write_state(root, state("x"))
             other.__exit__(None, None, None)
 
-    monkeypatch.setattr("imageai_envs.store.is_unsettled", look_then_be_overtaken)
+    monkeypatch.setattr("imageai_envs.environments.store.is_unsettled", look_then_be_overtaken)
     with Store(store.home, Finisher()).hold("x") as environment:
         assert environment.state is not None
 

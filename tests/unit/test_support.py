@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uv
 
-from imageai_envs.template_file import load_template
+from imageai_envs.templates.template_file import load_template
 from tests.conftest import tiny_template
 from tests.support.catalogue import projects
 from tests.support.report import write_section

@@ -12,18 +12,18 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-from imageai_envs.cuda_needs import needs_of
-from imageai_envs.default_templates import DEFAULTS, load_defaults
-from imageai_envs.errors import RequestError, TemplateError
-from imageai_envs.framework import TENSORFLOW
-from imageai_envs.paths import shipped_templates
-from imageai_envs.printable import is_visible
-from imageai_envs.target import Target
-from imageai_envs.template_file import load_template
-from imageai_envs.unsupported import Reasons, Unsupported, explain, load_unsupported
+from imageai_envs.base.errors import RequestError, TemplateError
+from imageai_envs.base.paths import shipped_templates
+from imageai_envs.base.printable import is_visible
+from imageai_envs.installed.cuda_needs import needs_of
+from imageai_envs.request.framework import TENSORFLOW
+from imageai_envs.request.target import Target
+from imageai_envs.templates.defaults import DEFAULTS, load_defaults
+from imageai_envs.templates.template_file import load_template
+from imageai_envs.templates.unsupported import Reasons, Unsupported, explain, load_unsupported
 
 if TYPE_CHECKING:
-    from imageai_envs.template import Template
+    from imageai_envs.templates.template import Template
 
 LIST = "unsupported.toml"
 MINORS = ("2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15")

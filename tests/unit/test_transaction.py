@@ -14,15 +14,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs import transaction
-from imageai_envs.environment import METADATA, State, is_finished, read_state, write_state
-from imageai_envs.errors import InstallError, RequestError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.ownership import aside, mark, owns, place_of, register
-from imageai_envs.paths import Home
-from imageai_envs.progress import Silent
-from imageai_envs.request import Request
-from imageai_envs.transaction import check_free, discard, is_unsettled, locked, recover, replacing, settle, sweep
+from imageai_envs.base.errors import InstallError, RequestError
+from imageai_envs.base.paths import Home
+from imageai_envs.base.progress import Silent
+from imageai_envs.environments import transaction
+from imageai_envs.environments.environment import METADATA, State, is_finished, read_state, write_state
+from imageai_envs.environments.ownership import aside, mark, owns, place_of, register
+from imageai_envs.environments.transaction import (
+    check_free,
+    discard,
+    is_unsettled,
+    locked,
+    recover,
+    replacing,
+    settle,
+    sweep,
+)
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.request import Request
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
@@ -493,9 +502,9 @@ def test_states_that_cannot_be_understood(root: Path, home: Home) -> None:
 _OTHER = """\
 import sys
 from pathlib import Path
-from imageai_envs.paths import Home
-from imageai_envs.progress import Silent
-from imageai_envs.transaction import locked
+from imageai_envs.base.paths import Home
+from imageai_envs.base.progress import Silent
+from imageai_envs.environments.transaction import locked
 
 class Teller(Silent):
     def note(self, text):

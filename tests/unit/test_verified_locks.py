@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from imageai_envs import verified_locks
-from imageai_envs.catalog import load_catalog, select
-from imageai_envs.creating import Plan, Wish, execute, plan_creation
-from imageai_envs.lock_inputs import LockInputs
-from imageai_envs.lockfile import Lock, parse_lock, read_lock
-from imageai_envs.paths import Home, shipped_templates
-from imageai_envs.progress import Silent
-from imageai_envs.relocking import LockWish, update_lock
-from imageai_envs.request import Request
-from imageai_envs.target import Target
-from imageai_envs.verified_locks import load_matrix, lock_path
+from imageai_envs.base.paths import Home, shipped_templates
+from imageai_envs.base.progress import Silent
+from imageai_envs.locks import verified
+from imageai_envs.locks.inputs import LockInputs
+from imageai_envs.locks.lockfile import Lock, parse_lock, read_lock
+from imageai_envs.locks.verified import load_matrix, lock_path
+from imageai_envs.request.request import Request
+from imageai_envs.request.target import Target
+from imageai_envs.templates.catalog import load_catalog, select
+from imageai_envs.workflows.create import Plan, Wish, execute, plan_creation
+from imageai_envs.workflows.relock import LockWish, update_lock
 
 if TYPE_CHECKING:
     from tests.support.index import Index
@@ -40,7 +40,7 @@ def proved(index: Index, template: Path, home: Home, monkeypatch: pytest.MonkeyP
     shipped = template.parents[2] / "shipped"
     shipped.mkdir()
     template.rename(shipped / "tiny.toml")
-    for module in ("catalog", "verified_locks"):
+    for module in ("templates.catalog", "locks.verified"):
         monkeypatch.setattr(f"imageai_envs.{module}.shipped_templates", lambda: shipped)
     older = dataclasses.replace(TINY, extras=("pillow<12.3",))
     lock = update_lock(LockWish(older, Path("older.txt")), home, Silent()).lock
@@ -156,7 +156,7 @@ def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
 
 
 def test_a_damaged_record_is_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verified_locks, "shipped_templates", lambda: tmp_path)
+    monkeypatch.setattr(verified, "shipped_templates", lambda: tmp_path)
     assert load_matrix() == ()
     for text in ("", "[]", json.dumps({"schema": 2, "cells": []}), json.dumps({"schema": 1, "cells": [{}]})):
         (tmp_path / "matrix.json").write_text(text, encoding="utf-8")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from imageai_envs.errors import VerifyError
-from imageai_envs.framework import TENSORFLOW, Release
-from imageai_envs.lockfile import Header, Lock, Pin
-from imageai_envs.process import Log
-from imageai_envs.progress import Silent
-from imageai_envs.target import Target
-from imageai_envs.venv_files import site_packages
-from imageai_envs.verify import check_installed, installed, verify
+from imageai_envs.base.errors import VerifyError
+from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
+from imageai_envs.installed.venv_files import site_packages
+from imageai_envs.locks.lockfile import Header, Lock, Pin
+from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.target import Target
+from imageai_envs.verification.verify import check_installed, installed, verify
 
 MODULES = {
     "numpy/__init__.py": "__version__ = '1.23.5'\n",

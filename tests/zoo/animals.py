@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from imageai_envs.diagnose.explain import explain
+from imageai_envs.explain.explain import explain
 from tests.zoo import healthy, packages, places
 from tests.zoo.animal import ALL, RUNS, UNKNOWN, Animal
 from tests.zoo.cage import REPOSITORY, Cage, Done, NotHere

@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageai_envs.catalog import REASONS
-from imageai_envs.default_templates import DEFAULTS
-from imageai_envs.template_file import load_template
+from imageai_envs.templates.catalog import REASONS
+from imageai_envs.templates.defaults import DEFAULTS
+from imageai_envs.templates.template_file import load_template
 from tests.zoo.cage import REPOSITORY, TOOL, Cage, Scene, python
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.template import Template
+    from imageai_envs.templates.template import Template
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result, Verbatim
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.result import Result, Verbatim
 
 _EPILOG = """\b
 Examples:
@@ -21,8 +21,8 @@ Examples:
 @answers
 def command(session: Session, /, name: str, shell: str | None) -> Result:
     """Print what activates an environment, for eval. ``deactivate`` leaves it."""
-    from imageai_envs.shells import activation, detect_shell
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.running.shells import activation, detect_shell
 
     environment = Store(session.home, session.reporter).get(name, to_use=True)
     shell = shell or detect_shell()

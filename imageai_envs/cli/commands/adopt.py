@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result
 
 _SHOWN = 5  # of the user's files
 
@@ -20,10 +20,10 @@ def command(session: Session, /, path: str, name: str | None, yes: bool) -> Resu
 
     The store then has a record of it, so that commands may replace and remove it. It must be whole, and your own.
     """
-    from imageai_envs.adopting import adopt, plan_adoption
     from imageai_envs.cli.asking import agreed
     from imageai_envs.cli.render import human_size
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.workflows.adopt import adopt, plan_adoption
 
     store = Store(session.home, session.reporter)
     adoption = plan_adoption(path, name, store)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, optional_name_argument
-from imageai_envs.result import Result
 
 
 @click.command()
@@ -18,11 +18,11 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
 
     Nothing of the environment is run (except with --deep). Exit 1 when something is wrong.
     """
+    from imageai_envs.base.errors import UsageProblem, VerifyError
+    from imageai_envs.base.logs import open_log
     from imageai_envs.checks import check
-    from imageai_envs.errors import UsageProblem, VerifyError
-    from imageai_envs.logs import open_log
-    from imageai_envs.store import Store
-    from imageai_envs.verify import verify
+    from imageai_envs.environments.store import Store
+    from imageai_envs.verification.verify import verify
 
     store = Store(session.home, session.reporter)
     if every == (name is not None):

@@ -10,7 +10,7 @@ from imageai_envs.cli.commands.create import describe
 from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
 
 if TYPE_CHECKING:
-    from imageai_envs.result import Result
+    from imageai_envs.base.result import Result
 
 
 @click.command()
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @answers
 def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     """Build a second environment, NEW, from the lock of another."""
-    from imageai_envs.maintaining import recreate
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.workflows.maintain import recreate
 
     how = how_from(options)
     with Store(session.home, session.reporter).hold(name, wait=how.wait, to_read=True) as environment:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result, Verbatim
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result, Verbatim
 
 _EPILOG = """\b
 Examples:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import FILE_TYPE, Session, answers, request_from, request_options, source_options
-from imageai_envs.result import Result
 
 if TYPE_CHECKING:
-    from imageai_envs.creating import Created, Plan
+    from imageai_envs.workflows.create import Created, Plan
 
 _EPILOG = """\b
 Examples:
@@ -50,7 +50,7 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
     isolated virtual environment from it, and lets ImageAI classify a picture in it. If any of that fails, nothing is
     left behind.
     """
-    from imageai_envs.creating import Wish, execute, plan_creation
+    from imageai_envs.workflows.create import Wish, execute, plan_creation
 
     dry_run = options.pop("dry_run")
     wish = Wish(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result
 
 if TYPE_CHECKING:
-    from imageai_envs.lockfile import Lock
+    from imageai_envs.locks.lockfile import Lock
 
 
 @click.command()
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @answers
 def command(session: Session, /, first: str, second: str) -> Result:
     """Compare two locks or environments by package. Exit 1 when they differ."""
-    from imageai_envs.lockfile import compare
+    from imageai_envs.locks.lockfile import compare
 
     before, after = _lock(session, first), _lock(session, second)
     changes = compare(before.pins, after.pins)
@@ -32,8 +32,8 @@ def command(session: Session, /, first: str, second: str) -> Result:
 
 def _lock(session: Session, what: str) -> Lock:
     """Return the lock that ``what`` means: a file, else an environment."""
-    from imageai_envs.lockfile import read_lock
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.locks.lockfile import read_lock
 
     path = Path(what)
     if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError

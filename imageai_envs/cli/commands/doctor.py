@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, optional_name_argument, source_options
-from imageai_envs.result import Result
 
 if TYPE_CHECKING:
-    from imageai_envs.diagnose.doctor import Diagnosis
-    from imageai_envs.diagnose.subject import Subject
+    from imageai_envs.doctor.doctor import Diagnosis
+    from imageai_envs.doctor.subject import Subject
 
 _EPILOG = """\b
 Examples:
@@ -50,9 +50,9 @@ def command(
     something will fail.
     """
     # The inspections are loaded while the interpreter under diagnosis starts: a fifth of the time of a diagnosis.
-    threading.Thread(target=importlib.import_module, args=("imageai_envs.diagnose.doctor",), daemon=True).start()
-    from imageai_envs.diagnose.targets import resolve
-    from imageai_envs.errors import UsageProblem
+    threading.Thread(target=importlib.import_module, args=("imageai_envs.doctor.doctor",), daemon=True).start()
+    from imageai_envs.base.errors import UsageProblem
+    from imageai_envs.doctor.targets import resolve
 
     if name is not None and python is not None:
         raise UsageProblem("Give NAME|PATH or --python, not both.", hint="imageai-env doctor --python /usr/bin/python3")
@@ -60,7 +60,7 @@ def command(
         raise UsageProblem("--name names what --fix creates.", hint=f"imageai-env doctor --fix --name {new}")
     subject = resolve(session.home, name, python)
     from imageai_envs.cli.findings import diagnosis_text
-    from imageai_envs.diagnose.doctor import diagnose
+    from imageai_envs.doctor.doctor import diagnose
 
     diagnosis = diagnose(subject)
     data: dict[str, object] = {
@@ -84,7 +84,7 @@ def _fix(session: Session, diagnosis: Diagnosis, new: str | None, options: dict[
     """Create a clean environment from what is installed in the one that was diagnosed."""
     from imageai_envs.cli.commands.create import describe
     from imageai_envs.cli.commands.rescue import describe_plan
-    from imageai_envs.diagnose.targets import free_name
+    from imageai_envs.doctor.targets import free_name
     from imageai_envs.rescue import How, carry_out, check_name, plan_rescue_of
 
     subject = diagnosis.subject

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.options import FILE_TYPE, Session, answers
-from imageai_envs.result import Result, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from typing import BinaryIO
 
-    from imageai_envs.diagnose.explain import Explanation
+    from imageai_envs.explain.explain import Explanation
 
 _EPILOG = """\b
 Examples:
@@ -39,8 +39,8 @@ def command(session: Session, /, words: tuple[str, ...], file: Path | None, name
     TEXT is the error; with - (or nothing, and something piped in) it is read from standard input. Exit 1 when
     nothing in it is known.
     """
-    from imageai_envs.diagnose.explain import explain
-    from imageai_envs.errors import UsageProblem
+    from imageai_envs.base.errors import UsageProblem
+    from imageai_envs.explain.explain import explain
 
     if every:
         return _list()
@@ -65,15 +65,15 @@ def command(session: Session, /, words: tuple[str, ...], file: Path | None, name
 def _environment(session: Session, name: str | None) -> tuple[Path | None, Mapping[str, str] | None]:
     if name is None:
         return None, None
-    from imageai_envs.diagnose.installed import environment_root, installed_in
+    from imageai_envs.doctor.installed import environment_root, installed_in
 
     root = environment_root(session.home, name)
     return root, installed_in(root)
 
 
 def _opened(file: Path) -> BinaryIO:
-    from imageai_envs.errors import RequestError
-    from imageai_envs.file_reading import open_file
+    from imageai_envs.base.errors import RequestError
+    from imageai_envs.base.file_reading import open_file
 
     try:
         return open_file(file, pipe=True)
@@ -100,7 +100,7 @@ def _answer(found: tuple[Explanation, ...], file: Path | None, root: Path | None
 
 
 def _list() -> Result:
-    from imageai_envs.diagnose.rules import shipped_rules
+    from imageai_envs.explain.rules import shipped_rules
 
     rules = shipped_rules()
     rows = tuple((rule.topic, rule.id, rule.cause) for rule in rules)

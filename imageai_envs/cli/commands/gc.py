@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result, Table
 
 
 @click.command()
@@ -13,9 +13,9 @@ from imageai_envs.result import Result, Table
 @answers
 def command(session: Session, /, dry_run: bool) -> Result:
     """Remove what can be made again: pip-tools helpers, caches, old logs, rests of killed commands."""
+    from imageai_envs.base.scratch import at_work
     from imageai_envs.cli.render import human_size
-    from imageai_envs.garbage import collect, find_garbage
-    from imageai_envs.scratch import at_work
+    from imageai_envs.workflows.garbage import collect, find_garbage
 
     items, busy = find_garbage(session.home), at_work(session.home)
     if not dry_run:

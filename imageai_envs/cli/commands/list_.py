@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result, Table
 
 
 @click.command(name="list")
@@ -18,8 +18,8 @@ def command(session: Session, /) -> Result:
     """
     from imageai_envs.checks import check_quickly
     from imageai_envs.cli.render import human_size
-    from imageai_envs.disk_use import measure, measure_together
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.installed.disk_use import measure, measure_together
 
     environments = Store(session.home, session.reporter).all()
     rows, data = [], []

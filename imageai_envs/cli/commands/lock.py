@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import FILE_TYPE, Session, answers, request_from, request_options, source_options
-from imageai_envs.result import Result
 
 _EPILOG = """\b
 Examples:
@@ -41,8 +41,8 @@ def command(session: Session, /, **options: Any) -> Result:
 
     Without options that say what is wanted, an existing lock is asked for the request that made it.
     """
-    from imageai_envs.relocking import LockWish, check_lock, update_lock
-    from imageai_envs.target import Target
+    from imageai_envs.request.target import Target
+    from imageai_envs.workflows.relock import LockWish, check_lock, update_lock
 
     wish = LockWish(
         request=request_from(options),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.options import Session, answers
-from imageai_envs.result import Result, Table
 
 
 @click.group()
@@ -20,8 +20,8 @@ def list_command(session: Session, /) -> Result:
 
     Looks on PATH, in pyenv (activated or not), uv, conda, asdf, mise, /opt, /usr/local and, on Windows, the registry.
     """
-    from imageai_envs.catalog import load_catalog
     from imageai_envs.interpreters import find_interpreters
+    from imageai_envs.templates.catalog import load_catalog
 
     entries = load_catalog(session.home).entries
     rows, data = [], []

@@ -10,7 +10,7 @@ from imageai_envs.cli.commands.create import describe
 from imageai_envs.cli.options import Session, answers, how_from, how_options, keep_extra_option, name_argument
 
 if TYPE_CHECKING:
-    from imageai_envs.result import Result
+    from imageai_envs.base.result import Result
 
 
 @click.command()
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @answers
 def command(session: Session, /, name: str, **options: Any) -> Result:
     """Build an environment anew from its lock; the old one stays until the new one is proved."""
-    from imageai_envs.maintaining import recreate
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.workflows.maintain import recreate
 
     how = how_from(options)
     with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.result import Result
 
 
 @click.command()
@@ -16,8 +16,8 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
     """Remove an environment. Its Python is not run, so a broken one goes too."""
     from imageai_envs.cli.asking import agreed
     from imageai_envs.cli.render import human_size
-    from imageai_envs.removing import remove
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.workflows.remove import remove
 
     store = Store(session.home, session.reporter)
     with store.hold(name) as environment:

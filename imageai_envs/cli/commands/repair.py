@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
-from imageai_envs.result import Result
 
 
 @click.command()
@@ -19,8 +19,8 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
 
     Single distributions are installed anew in place; when more is broken, the environment is recreated from its lock.
     """
-    from imageai_envs.repairing import repair
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.workflows.repair import repair
 
     how = how_from(options)
     with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.options import FILE_TYPE, Session, answers, source_options
-from imageai_envs.result import Result, Table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imageai_envs.diagnose.explain import Explanation
-    from imageai_envs.environment import Environment
-    from imageai_envs.watching import Ended
+    from imageai_envs.environments.environment import Environment
+    from imageai_envs.explain.explain import Explanation
+    from imageai_envs.running.watching import Ended
 
 _EPILOG = """\b
 Examples:
@@ -60,16 +60,16 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     exit code is in the answer too.
     """
     from imageai_envs.checks import check_quickly
-    from imageai_envs.running import can_be_watched, run_in, run_reported, run_watched
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.running.run import can_be_watched, run_in, run_reported, run_watched
 
     store = Store(session.home, session.reporter)
     environment = store.get(name, to_use=True)
     broken = [finding for finding in check_quickly(environment) if finding.severity == "error"]
     if broken and mend:
-        from imageai_envs.maintaining import How
-        from imageai_envs.repairing import repair
-        from imageai_envs.transaction import sweep
+        from imageai_envs.environments.transaction import sweep
+        from imageai_envs.workflows.maintain import How
+        from imageai_envs.workflows.repair import repair
 
         with store.hold(name) as held:
             repair(held, session.home, session.reporter, How())
@@ -89,7 +89,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
         return Result("run", {}, exit_code=run_in(environment.root, arguments))
     from imageai_envs.cli.explanations import short
     from imageai_envs.cli.render import show_lines
-    from imageai_envs.watching import end_like
+    from imageai_envs.running.watching import end_like
 
     ended = run_watched(environment.root, arguments, relay=bool(explained))
     show_lines(short(_explain(environment, ended), environment.fix_by("repair") if broken else ""))
@@ -100,8 +100,8 @@ def _explain(environment: Environment, ended: Ended) -> tuple[Explanation, ...]:
     """Return what the end of a failed program's output means, and how it died."""
     if ended.returncode == 0 or -ended.returncode in (getattr(signal, name, 0) for name in _WANTED):
         return ()
-    from imageai_envs.diagnose.explain import explain
-    from imageai_envs.diagnose.installed import installed_in
+    from imageai_envs.doctor.installed import installed_in
+    from imageai_envs.explain.explain import explain
 
     return explain(ended.tail, installed_in(environment.root), status=ended.status)
 

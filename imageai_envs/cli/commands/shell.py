@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.result import Result
 
 
 @click.command()
@@ -18,8 +18,8 @@ def command(session: Session, /, name: str, shell: str | None) -> Result:
     Leave it with exit. The environment stays first on PATH whatever the shell's start files do. With --json: tell
     what would be opened, and open nothing.
     """
-    from imageai_envs.shells import detect_shell, open_shell
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.running.shells import detect_shell, open_shell
 
     environment = Store(session.home, session.reporter).get(name, to_use=True)
     shell = shell or detect_shell()

@@ -6,8 +6,8 @@ import shlex
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, name_argument
-from imageai_envs.result import Result
 
 _NOT_OURS = "  not ours   this store has no record of it: imageai-env adopt {root}"
 
@@ -20,11 +20,11 @@ def command(session: Session, /, name: str) -> Result:
 
     What was asked, what is locked, how it was proved, and what it takes on disk.
     """
+    from imageai_envs.base.errors import LockFileError
     from imageai_envs.checks import check_quickly
     from imageai_envs.cli.render import human_size
-    from imageai_envs.disk_use import measure
-    from imageai_envs.errors import LockFileError
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.installed.disk_use import measure
 
     environment = Store(session.home, session.reporter).get(name)
     state, use = environment.state, measure(environment.root)

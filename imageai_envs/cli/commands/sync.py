@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import FILE_TYPE, Session, answers, how_from, how_options, name_argument
-from imageai_envs.result import Result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @answers
 def command(session: Session, /, name: str, lock: Path | None, **options: Any) -> Result:
     """Make an environment exactly its lock, or LOCK: missing ones installed, others replaced, extras gone."""
-    from imageai_envs.maintaining import sync
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.workflows.maintain import sync
 
     how = how_from(options)
     with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:

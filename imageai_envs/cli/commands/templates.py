@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imageai_envs.base.result import Result, Table
 from imageai_envs.cli.options import FILE_TYPE, Session, answers
-from imageai_envs.result import Result, Table
-from imageai_envs.target import Target
-from imageai_envs.verified_locks import load_matrix
+from imageai_envs.locks.verified import load_matrix
+from imageai_envs.request.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
 
-    from imageai_envs.catalog import Entry
-    from imageai_envs.template import Template
-    from imageai_envs.verified_locks import Cell
+    from imageai_envs.locks.verified import Cell
+    from imageai_envs.templates.catalog import Entry
+    from imageai_envs.templates.template import Template
 
 
 @click.group()
@@ -87,7 +87,7 @@ def _patches(template: Template) -> str:
 @answers
 def list_command(session: Session, /) -> Result:
     """List the templates of the project, the user and this package."""
-    from imageai_envs.catalog import load_catalog
+    from imageai_envs.templates.catalog import load_catalog
 
     catalog = load_catalog(session.home)
     rows = tuple(
@@ -118,8 +118,8 @@ def list_command(session: Session, /) -> Result:
 @answers
 def show_command(session: Session, /, name: str) -> Result:
     """Show a template: its requirements, and every cap with its reason and source."""
-    from imageai_envs.catalog import select
-    from imageai_envs.request import Request
+    from imageai_envs.request.request import Request
+    from imageai_envs.templates.catalog import select
 
     entry = select(Request(template=name), session.home).entry
     template = entry.template
@@ -160,8 +160,8 @@ def _narrower(template: Template) -> str:
 @answers
 def validate_command(session: Session, /, files: tuple[Path, ...]) -> Result:  # noqa: ARG001
     """Check template files; every problem is listed with its place."""
-    from imageai_envs.errors import TemplateError
-    from imageai_envs.template_file import load_template
+    from imageai_envs.base.errors import TemplateError
+    from imageai_envs.templates.template_file import load_template
 
     problems: list[str] = []
     valid: list[dict[str, str]] = []

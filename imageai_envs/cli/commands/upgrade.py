@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from imageai_envs.base.result import Result
 from imageai_envs.cli.options import Session, answers, how_from, how_options, keep_extra_option, name_argument
-from imageai_envs.result import Result
 
 
 @click.command()
@@ -24,9 +24,9 @@ def command(
 
     When the new set does not work, the environment is what it was before.
     """
-    from imageai_envs.maintaining import upgrade
-    from imageai_envs.request import parse_requirement
-    from imageai_envs.store import Store
+    from imageai_envs.environments.store import Store
+    from imageai_envs.request.request import parse_requirement
+    from imageai_envs.workflows.maintain import upgrade
 
     how = how_from(options)
     extras = [parse_requirement(text, "--with") for text in with_]

@@ -1,0 +1,1 @@
+"""Building an environment: the lock installed, every file known, what it gets beside its lock."""

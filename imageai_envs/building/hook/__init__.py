@@ -1,0 +1,56 @@
+"""The runtime hook: a tiny distribution that ``create`` puts into the environments that need it.
+
+It is not on the index and not in the lock: it is part of this tool. Its wheel is written here, byte for byte the
+same every time, and installed by the engine like any other, so that RECORD, ``pip list`` and ``pip uninstall`` know it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from importlib.resources import files as package_files
+from typing import TYPE_CHECKING
+
+from imageai_envs.environments.additions import HOOK
+from imageai_envs.installed.local_wheel import LocalWheel, local_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = "1.0"
+_FILES = ("_imageai_envs_hook.py", "imageai_envs_hook.pth")
+_INFO = f"imageai_envs_hook-{VERSION}.dist-info"
+_METADATA = f"""\
+Metadata-Version: 2.1
+Name: {HOOK}
+Version: {VERSION}
+Summary: Runtime hook of imageai-env: legacy optimizers for ImageAI, libdevice for XLA. IMAGEAI_ENV_HOOK=0 turns it off.
+License: MIT
+Requires-Python: >=3.6
+"""
+_WHEEL = "Wheel-Version: 1.0\nGenerator: imageai-env\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_EPOCH = (2020, 1, 1, 0, 0, 0)  # the same bytes, and so the same hash, every time
+
+
+def write_wheel(directory: Path) -> LocalWheel:
+    """Write the hook's wheel (PEP 427) into ``directory``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    contents = {name: (package_files(__name__) / name).read_text(encoding="utf-8") for name in _FILES}
+    contents |= {f"{_INFO}/METADATA": _METADATA, f"{_INFO}/WHEEL": _WHEEL}
+    rows = [f"{name},sha256={_digest(text)},{len(text.encode())}" for name, text in contents.items()]
+    contents[f"{_INFO}/RECORD"] = "".join(f"{row}\n" for row in (*rows, f"{_INFO}/RECORD,,"))
+    path = directory / f"imageai_envs_hook-{VERSION}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, text in contents.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, text)
+    return local_wheel(path, HOOK, VERSION)
+
+
+def _digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

@@ -1,1 +1,0 @@
-"""Say what is wrong with any Python or environment, made by us or not; nothing is changed, no TensorFlow imported."""

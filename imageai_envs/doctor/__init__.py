@@ -1,0 +1,1 @@
+"""What is wrong with a Python: any Python, ours or not."""

@@ -1,0 +1,1 @@
+"""One inspection each; ``doctor.py`` lists them."""

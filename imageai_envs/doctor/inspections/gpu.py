@@ -1,0 +1,205 @@
+"""Would TensorFlow use the GPU? Driver, device, and the libraries that this TensorFlow opens.
+
+TensorFlow says nothing when it does not: it computes on the CPU. Linux is looked at; what is known of Windows and
+macOS is told from :mod:`imageai_envs.doctor.inspections.gpu_elsewhere`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from imageai_envs.base.finding import Finding
+from imageai_envs.doctor import nvidia, remedy
+from imageai_envs.doctor.inspections import gpu_elsewhere
+from imageai_envs.doctor.inspections.cuda_libraries import TOOLKITS, inspect_libraries, installed_wheels, places
+from imageai_envs.installed.cuda_needs import needs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from imageai_envs.doctor.nvidia import Driver
+    from imageai_envs.doctor.subject import Subject
+    from imageai_envs.installed.cuda_needs import CudaNeeds
+    from imageai_envs.installed.distributions import Distribution
+
+_GPU_BUILDS = ("tensorflow", "tensorflow-gpu")
+_CPU_BUILDS = ("tensorflow-cpu", "tensorflow-intel", "tensorflow-cpu-aws")
+_DRIVERS = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
+_CAPABILITIES = "https://developer.nvidia.com/cuda-gpus"
+
+
+def inspect(subject: Subject, sources: nvidia.Sources | None = None, toolkits: Path = TOOLKITS) -> list[Finding]:
+    """Find what keeps this TensorFlow from the GPU; nothing where there is neither a GPU nor CUDA libraries."""
+    facts, tensorflow = subject.facts, subject.tensorflow
+    if facts is None or tensorflow is None:
+        return []
+    if not facts.sys_platform.startswith("linux"):
+        return gpu_elsewhere.inspect(subject, facts, tensorflow)
+    sources = sources or nvidia.Sources()
+    driver = nvidia.driver(subject.environ, sources)
+    answers = driver is not None and bool(driver.version)
+    built_in = answers or nvidia.hardware(sources)
+    if tensorflow.name in _CPU_BUILDS or facts.machine != "x86_64":
+        return [_never(subject, tensorflow)] if built_in and tensorflow.name in _CPU_BUILDS else []
+    if tensorflow.name not in _GPU_BUILDS or tensorflow.installer == "conda":  # conda brings and links its own CUDA
+        return []
+    needs = needs_of(tensorflow.version)
+    findings = _driver(driver, tensorflow.version, needs, built_in=built_in)
+    if not built_in and not installed_wheels(subject):
+        return findings
+    if needs:
+        where = places(subject, tensorflow, needs, libraries=sources.libraries, toolkits=toolkits)
+        if driver is not None and answers:
+            findings += _devices(driver, tensorflow.version, needs, remedy.fresh(subject, gpu=True))
+        findings += inspect_libraries(subject, tensorflow, needs, where, driver=answers)
+    if answers:
+        findings += _hidden(subject)
+    elif not built_in:
+        findings.append(_none_here(tensorflow.version))
+    return findings
+
+
+def before_install(tensorflow: str, environ: Mapping[str, str], sources: nvidia.Sources | None = None) -> list[Finding]:
+    """Find what will keep TensorFlow ``tensorflow`` from a GPU of this machine; nothing of it is installed yet."""
+    sources = sources or nvidia.Sources()
+    driver = nvidia.driver(environ, sources)
+    built_in = bool(driver and driver.version) or nvidia.hardware(sources)
+    if not built_in:
+        return [_none_here(tensorflow)]
+    needs = needs_of(tensorflow)
+    findings = _driver(driver, tensorflow, needs, built_in=built_in)
+    if driver is not None and needs:
+        findings += _devices(driver, tensorflow, needs, "imageai-env create NAME --tf 2.10")
+    return findings
+
+
+def _driver(driver: Driver | None, tensorflow: str, needs: CudaNeeds | None, *, built_in: bool) -> list[Finding]:
+    if driver is not None and driver.mismatch:
+        return [
+            Finding(
+                "driver-mismatch",
+                "warning",
+                driver.source,
+                "NVIDIA's library and its kernel module are of different versions",
+                "The driver was updated, and the system runs the old module still. TensorFlow computes on the CPU.",
+                "sudo reboot",
+                link="https://stackoverflow.com/questions/43022843/nvidia-nvml-driver-library-version-mismatch",
+            )
+        ]
+    if driver is None or not driver.version:
+        return [_driver_missing(tensorflow)] if built_in else []
+    if needs and _numbers(driver.version) < _numbers(needs.minimum_driver):
+        return [
+            Finding(
+                "driver-too-old",
+                "warning",
+                driver.source,
+                f"NVIDIA's driver is {driver.version}; CUDA {needs.cuda} of TensorFlow {tensorflow} needs "
+                f"{needs.minimum_driver} or newer",
+                "The driver of the system decides which CUDA can run. TensorFlow computes on the CPU: 'CUDA driver "
+                "version is insufficient for CUDA runtime version'.",
+                "install a newer driver   (Ubuntu: sudo ubuntu-drivers install)",
+                link=_DRIVERS,
+            )
+        ]
+    return []
+
+
+def _driver_missing(tensorflow: str) -> Finding:
+    return Finding(
+        "driver-missing",
+        "warning",
+        f"TensorFlow {tensorflow}",
+        "a GPU of NVIDIA is built in, and no driver answers",
+        "The driver is not installed, not loaded (after a kernel update; Secure Boot), or this is a container that was "
+        "started without the GPU. TensorFlow computes on the CPU.",
+        "sudo ubuntu-drivers install   (or the like); a container: docker run --gpus all …",
+        link="https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/",
+    )
+
+
+def _devices(driver: Driver, tensorflow: str, needs: CudaNeeds, fresh: str) -> list[Finding]:
+    findings = []
+    for gpu in driver.gpus:
+        if gpu.capability is None:
+            continue
+        text = f"{gpu.capability[0]}.{gpu.capability[1]}"
+        how = needs.serves(gpu.capability)
+        if how is None:
+            findings.append(
+                Finding(
+                    "gpu-unsupported",
+                    "warning",
+                    gpu.name,
+                    f"{gpu.name} has compute capability {text}; TensorFlow {tensorflow} has code for "
+                    f"{', '.join(f'{major}.{minor}' for major, minor in needs.capabilities)} and newer than "
+                    f"{needs.ptx[0]}.{needs.ptx[1]}",
+                    "The published wheels leave older GPUs out. TensorFlow ignores the GPU, or fails with 'no kernel "
+                    "image is available for execution on the device'.",
+                    f"{fresh} --gpu   (older releases serve older GPUs), or compute on the CPU",
+                    link=_CAPABILITIES,
+                )
+            )
+        elif how == "compiled":
+            findings.append(
+                Finding(
+                    "gpu-compiles-first",
+                    "note",
+                    gpu.name,
+                    f"{gpu.name} has compute capability {text}, for which TensorFlow {tensorflow} has no "
+                    "machine code: the driver compiles it at first use",
+                    "The GPU is newer than this TensorFlow. The first start takes longer (TensorFlow 2.10 on an H100: "
+                    "36 to 67 s); the result is kept in ~/.nv/ComputeCache if that is large enough. GPUs newer than "
+                    f"CUDA {needs.cuda} may not work with its libraries.",
+                    "export CUDA_CACHE_MAXSIZE=4294967296",
+                    link="https://docs.nvidia.com/cuda/cuda-c-programming-guide/#just-in-time-compilation",
+                )
+            )
+    return findings
+
+
+def _hidden(subject: Subject) -> list[Finding]:
+    value = subject.environ.get("CUDA_VISIBLE_DEVICES")
+    if value is None or value.strip() not in ("", "-1"):
+        return []
+    return [
+        Finding(
+            "gpu-hidden",
+            "note",
+            "CUDA_VISIBLE_DEVICES",
+            f"CUDA_VISIBLE_DEVICES is '{value}': no GPU is shown to programs",
+            "It was set in this terminal, a start-up file or by the cluster.",
+            "unset CUDA_VISIBLE_DEVICES",
+            link="https://docs.nvidia.com/cuda/cuda-c-programming-guide/#cuda-environment-variables",
+        )
+    ]
+
+
+def _never(subject: Subject, tensorflow: Distribution) -> Finding:
+    return Finding(
+        "gpu-unused",
+        "note",
+        tensorflow.name,
+        f"a GPU of NVIDIA is here, and {tensorflow.name} {tensorflow.version} never uses one",
+        "It is built for the CPU.",
+        remedy.fresh(subject, gpu=True),
+        link="https://www.tensorflow.org/install/pip",
+    )
+
+
+def _none_here(tensorflow: str) -> Finding:
+    return Finding(
+        "no-gpu",
+        "note",
+        f"TensorFlow {tensorflow}",
+        "this machine shows neither a GPU of NVIDIA nor its driver",
+        "TensorFlow computes on the CPU here. In a container it may be that the GPU was not passed in.",
+        "docker run --gpus all …   (if the machine has a GPU)",
+        link="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/",
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

@@ -1,0 +1,259 @@
+"""What is diagnosed: an interpreter with everything that it would import, read once and shared by all inspections."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageai_envs.base.errors import InstallError, VerifyError
+from imageai_envs.base.file_reading import parse_json
+from imageai_envs.base.process import run
+from imageai_envs.installed.distributions import Distribution, distributions_in
+from imageai_envs.installed.venv_files import site_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    from imageai_envs.environments.environment import Environment
+
+TIMEOUT = 20.0
+"""Seconds that the interpreter may take to answer."""
+
+_MARK = "@@imageai-env@@"
+_PROBE = Path(__file__).with_name("interpreter_facts.py")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the interpreter says of itself, started as its user starts it: with PYTHONPATH, user site and all.
+
+    Attributes:
+        version: major, minor, patch.
+        implementation: such as ``CPython``.
+        executable: ``sys.executable``.
+        prefix: ``sys.prefix``; differs from ``base_prefix`` in a virtual environment (PEP 405).
+        base_prefix: prefix of the installation below.
+        path: ``sys.path`` without the working directory.
+        purelib: where its pip installs to.
+        user_site: directory of the user site, there or not (PEP 370); None when unknown.
+        user_site_enabled: it is on ``path`` if it exists.
+        sys_platform: ``linux``, ``darwin``, ``win32``.
+        machine: such as ``x86_64``.
+        bits: 32 or 64.
+        libc: name and version, ``("glibc", "2.36")``; empty strings when unknown.
+        modules: top-level module to the file that importing it would load, None for none.
+        no_tkinter: why it cannot import tkinter; empty when it can.
+    """
+
+    version: tuple[int, int, int]
+    implementation: str
+    executable: Path
+    prefix: Path
+    base_prefix: Path
+    path: tuple[Path, ...]
+    purelib: Path
+    user_site: Path | None
+    user_site_enabled: bool
+    sys_platform: str
+    machine: str
+    bits: int
+    libc: tuple[str, str]
+    modules: Mapping[str, str | None]
+    no_tkinter: str = ""
+
+    @property
+    def in_venv(self) -> bool:
+        """Tell whether this is a virtual environment's Python."""
+        return self.prefix != self.base_prefix
+
+    @property
+    def minor(self) -> str:
+        """Return the version as ``3.10``."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    @classmethod
+    def read(cls, value: Any) -> Facts:
+        """Build from decoded JSON.
+
+        Raises:
+            ValueError: something is missing or of another type.
+        """
+        try:
+            major, minor, patch = (int(part) for part in value["version"])
+            return cls(
+                version=(major, minor, patch),
+                implementation=str(value["implementation"]),
+                executable=Path(value["executable"]),
+                prefix=Path(value["prefix"]),
+                base_prefix=Path(value["base_prefix"]),
+                path=tuple(Path(entry) for entry in value["path"]),
+                purelib=Path(value["purelib"]),
+                user_site=Path(value["user_site"]) if value["user_site"] else None,
+                user_site_enabled=bool(value["user_site_enabled"]),
+                sys_platform=str(value["sys_platform"]),
+                machine=str(value["machine"]),
+                bits=int(value["bits"]),
+                libc=(str(value["libc"][0]), str(value["libc"][1])),
+                modules=dict(value["modules"]),
+                no_tkinter=str(value["no_tkinter"]),
+            )
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError("not the answer of an interpreter") from error
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An interpreter under diagnosis.
+
+    Attributes:
+        label: how to call it before people: the environment's name, or the path that was given.
+        executable: the interpreter that was asked.
+        root: directory of the environment (with ``pyvenv.cfg`` or ``conda-meta``); None for a global installation.
+        environment: ours, when it carries our marker.
+        facts: its answer; None when it gave none.
+        silence: why it gave none, empty otherwise.
+        environ: the variables that it was started with.
+    """
+
+    label: str
+    executable: Path
+    root: Path | None
+    environment: Environment | None
+    facts: Facts | None
+    silence: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Return ``venv``, ``conda`` or ``global``."""
+        # os.path throughout: methods of Path raise PermissionError where nothing may be looked at.
+        if self.root and os.path.isdir(self.root / "conda-meta") and not os.path.lexists(self.root / "pyvenv.cfg"):  # noqa: PTH112
+            return "conda"
+        return "venv" if self.root else "global"
+
+    @cached_property
+    def distributions(self) -> tuple[Distribution, ...]:
+        """Return everything installed along its ``sys.path``, in that order: of one name the first one wins."""
+        return tuple(found for site in self.sites for found in distributions_in(site))
+
+    @cached_property
+    def sites(self) -> tuple[Path, ...]:
+        """Return the directories that distributions may lie in; without an answer only what the root shows."""
+        if self.facts:
+            # By their real names: in a virtual environment of Fedora lib64 is a link to lib, and both are on the path.
+            found: dict[str, Path] = {}
+            for path in self.facts.path:
+                if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
+                    found.setdefault(os.path.realpath(path), path)
+            return tuple(found.values())
+        if self.root:
+            try:
+                return (site_packages(self.root),)
+            except VerifyError:
+                pass
+        return ()
+
+    @cached_property
+    def winners(self) -> Mapping[str, Distribution]:
+        """Return, by normalized name, the distribution that ``importlib.metadata`` reports: the first on the path."""
+        found: dict[str, Distribution] = {}
+        for item in self.distributions:
+            found.setdefault(item.name, item)
+        return found
+
+    def copies(self, name: str) -> tuple[Distribution, ...]:
+        """Return every copy of a distribution, the winning one first."""
+        return tuple(item for item in self.distributions if item.name == name)
+
+    def version(self, name: str) -> str | None:
+        """Return the version of a distribution; None when it is not installed."""
+        item = self.winners.get(name)
+        return item.version if item else None
+
+    def has(self, name: str, versions: str = "") -> bool:
+        """Tell whether a distribution is installed in one of ``versions`` (PEP 440; empty: any)."""
+        item = self.winners.get(name)
+        return item is not None and within(item.version, versions)
+
+    def has_tensorflow(self, versions: str = "") -> bool:
+        """Tell whether a TensorFlow of any name is installed in one of ``versions``."""
+        return self.tensorflow is not None and within(self.tensorflow.version, versions)
+
+    @property
+    def tensorflow(self) -> Distribution | None:
+        """Return the distribution that brings ``import tensorflow``, whatever its name."""
+        return next((self.winners[name] for name in TENSORFLOWS if name in self.winners), None)
+
+
+TENSORFLOWS = (
+    "tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos", "tensorflow-cpu-aws",
+    "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu",
+)  # fmt: skip
+"""Distributions that bring a package ``tensorflow``; on some platforms the first is an empty shell over another."""
+
+
+@cache
+def release(version: str) -> Version | None:
+    """Return a version; None for what is none, as old and damaged metadata has it."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version)
+    except InvalidVersion:
+        return None
+
+
+def within(version: str, versions: str) -> bool:
+    """Tell whether a version is one of ``versions`` (PEP 440; empty: any), pre-releases and local builds included."""
+    parsed = release(version)
+    return not versions or (parsed is not None and _specifiers(versions).contains(parsed, prereleases=True))
+
+
+@cache
+def _specifiers(text: str) -> SpecifierSet:
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(text)
+
+
+def look_at(
+    executable: Path,
+    *,
+    label: str,
+    root: Path | None = None,
+    environment: Environment | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Subject:
+    """Ask the interpreter and return the subject; one that is missing, broken or hanging gives one without facts."""
+    environ = dict(os.environ if environ is None else environ)
+    facts, silence = _ask(executable, environ)
+    if root is None and facts and (facts.in_venv or os.path.isdir(facts.prefix / "conda-meta")):  # noqa: PTH112
+        root = facts.prefix
+    return Subject(label, executable, root, environment, facts, silence, environ)
+
+
+def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Facts | None, str]:
+    script = _PROBE.read_text(encoding="utf-8")
+    # Its own variables on purpose: what PYTHONPATH does to it is what we are to find out. Nothing is written.
+    variables = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    # `-c` puts the working directory on the path; a json.py that lies there is not to be run.
+    script = f"import sys\nsys.path[:] = [entry for entry in sys.path if entry]\n{script}"
+    try:
+        done = run([executable, "-c", script], environment=variables, timeout=TIMEOUT)
+    except InstallError as error:
+        return None, error.message
+    for line in reversed(done.stdout.splitlines()):
+        _, mark, text = line.partition(_MARK)
+        if mark:
+            try:
+                return Facts.read(parse_json(text)), ""
+            except ValueError:
+                break
+    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    return None, f"exit status {done.returncode}: {last}"

@@ -1,0 +1,399 @@
+"""Replace an environment so that the old one or the new one works, never neither, and nothing of the user's is lost.
+
+A virtual environment cannot be moved once built, so the new one is built at its final path; the old one waits
+beside it under :func:`~imageai_envs.environments.ownership.aside`, renamed, not copied. The new one's state file is the
+moment of change. Whatever ends the work before it (an error, Ctrl-C, a kill, a full disk), the directory under the
+final name is unfinished and the old one still waits: :func:`settle` puts it back, at once or by the next command.
+
+Only what is ours (:mod:`imageai_envs.environments.ownership`) is ever renamed or deleted, and what the user put into it
+is moved beside it first (:mod:`imageai_envs.environments.users_files`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import shlex
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageai_envs.base.errors import BusyError, InstallError, RequestError
+from imageai_envs.base.paths import METADATA
+from imageai_envs.environments.environment import (
+    Condition,
+    begin_building,
+    condition_of,
+    end_building,
+    is_building,
+    is_finished,
+)
+from imageai_envs.environments.ownership import (
+    LEFTOVER,
+    MARKER,
+    aside,
+    forget,
+    forget_gone,
+    has_marker,
+    is_half_marked,
+    mark,
+    marker_of,
+    name_of,
+    owns,
+    place_of,
+    register,
+    unmark,
+)
+from imageai_envs.environments.users_files import Kept, carry_out, kept_beside, plan_keeping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filelock import BaseFileLock
+
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
+
+_doomed: list[tuple[Path, Home]] = []  # out of the way, to be deleted by this process
+_WAIT_QUIETLY = 0.5  # seconds before a waiting command says so
+
+
+@contextmanager
+def locked(root: Path, home: Home, reporter: Reporter, *, wait: bool = True) -> Iterator[None]:
+    """Hold the environment at ``root`` against other processes, and settle what a dead one left behind.
+
+    A second process waits and says so.
+
+    Raises:
+        BusyError: another process holds it, and ``wait`` is False.
+    """
+    from filelock import Timeout
+
+    lock = _file_lock(root, home)
+    try:
+        lock.acquire(timeout=_WAIT_QUIETLY)
+    except Timeout:
+        if not wait:
+            raise BusyError(
+                f"Another imageai-env is working on {root}.", hint="Run it again without --no-wait to wait for it."
+            ) from None
+        reporter.note(f"another imageai-env is working on {root}; waiting for it")
+        lock.acquire()
+    try:
+        settle(root, home, reporter)
+        yield
+    finally:
+        lock.release()
+
+
+def _file_lock(root: Path, home: Home) -> BaseFileLock:
+    from filelock import FileLock
+
+    # Two spellings of one directory are one environment; the name itself is not resolved, it may not exist yet.
+    real = root.parent.resolve() / root.name
+    home.locks.mkdir(parents=True, exist_ok=True)
+    # One object per file and process: a command that holds an environment may call another that takes it again.
+    return FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock", is_singleton=True)
+
+
+def is_unsettled(root: Path, home: Home) -> bool:
+    """Tell whether a replacement of ``root`` is under way, or was broken off."""
+    building = is_building(root) and owns(root, home)
+    return building or owns(aside(root), home) or bool(_rests(root, home))
+
+
+def _rests(root: Path, home: Home) -> list[Path]:
+    """Return what a killed command left of ``root``: half deleted, or not yet begun."""
+    found = []
+    doomed = {path for path, _ in _doomed}
+    with contextlib.suppress(OSError):
+        for entry in root.parent.glob(f".{glob.escape(root.name)}.imageai-env-*"):
+            match = LEFTOVER.fullmatch(entry.name)
+            if match is None or match["kind"] == "old" or entry in doomed:
+                continue
+            if owns(entry, home) or is_half_marked(entry, home):
+                found.append(entry)
+    return found
+
+
+def is_held(root: Path, home: Home) -> bool:
+    """Tell whether a living process is at work at ``root``."""
+    from filelock import Timeout
+
+    lock = _file_lock(root, home)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def recover(root: Path, home: Home, reporter: Reporter) -> bool:
+    """Settle what a dead process left at ``root``; return False when a living one is still at work there."""
+    from filelock import Timeout
+
+    if not is_unsettled(root, home):
+        return True
+    lock = _file_lock(root, home)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    try:
+        settle(root, home, reporter)
+    finally:
+        lock.release()
+    return True
+
+
+def settle(root: Path, home: Home, reporter: Reporter) -> None:
+    """Finish or undo an interrupted replacement of ``root``. Must be called under :func:`locked`.
+
+    An environment whose state is there and cannot be read decides nothing: then both stay as they are.
+    """
+    for rest in _rests(root, home):
+        if owns(rest, home):
+            _finish(rest, home, reporter)
+        else:
+            unmark(rest)
+    old = aside(root)
+    condition = condition_of(root)
+    if owns(old, home):
+        if not os.path.lexists(root):
+            old.rename(root)
+        elif condition is Condition.FINISHED and owns(root, home):
+            discard(old, home, reporter, of=root)  # the change had happened; only the sweeping was missing
+            end_building(root)
+        elif condition is Condition.UNFINISHED or not owns(root, home):
+            discard(root, home, reporter)
+            old.rename(root)
+    elif is_building(root) and owns(root, home):
+        if condition is Condition.FINISHED:
+            end_building(root)
+        elif condition is Condition.UNFINISHED:
+            discard(root, home, reporter)
+    forget_gone(root, home)
+    sweep()
+
+
+@dataclass
+class Replacement:
+    """What a replacement did besides.
+
+    Attributes:
+        kept: what the user had put into the old environment, and where it is now.
+    """
+
+    kept: list[Kept] = field(default_factory=list)
+
+
+@contextmanager
+def replacing(root: Path, name: str, home: Home, reporter: Reporter, *, force: bool) -> Iterator[Replacement]:
+    """Build a new environment at ``root`` inside the block; undo everything if the block fails.
+
+    The block must end with the state written (see :func:`imageai_envs.environments.environment.write_state`).
+
+    Args:
+        root: final path; must be held by :func:`locked`.
+        name: the environment's name.
+        home: where the record of it is kept.
+        reporter: told of what is kept of the old one.
+        force: an environment of ours that is there already may be replaced.
+
+    Raises:
+        RequestError: something is there that may not be replaced.
+    """
+    check_free(root, home, force=force)
+    old, was_empty = aside(root), False
+    if owns(root, home):
+        if owns(old, home):  # beside one whose state could not be read: see settle
+            discard(old, home, reporter, of=root)
+        root.rename(old)
+    elif root.is_dir():
+        root.rmdir()  # empty, as check_free has seen
+        was_empty = True
+    replacement = Replacement()
+    try:
+        _begin(root, name, home)
+        yield replacement
+        if not is_finished(root):
+            raise InstallError(f"{root} was not finished.", code="unfinished")
+        end_building(root)
+    except BaseException:
+        if not is_finished(root):
+            _undo(root, old, home, reporter)
+            if was_empty and not os.path.lexists(root):
+                root.mkdir()
+        raise
+    if owns(old, home):
+        replacement.kept += filter(None, [discard(old, home, reporter, of=root)])
+    forget_gone(root, home)
+
+
+def _begin(root: Path, name: str, home: Home) -> None:
+    """Make ``root`` appear with our marker in it: killed before that, nothing is there that nobody may delete."""
+    id_ = register(name, root, home)
+    fresh = root.with_name(f".{root.name}.imageai-env-new-{id_[:8]}")
+    try:
+        mark(fresh, id_)
+        begin_building(fresh)
+        fresh.rename(root)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if not os.path.lexists(fresh) and not os.path.lexists(root):
+            forget(id_, root, home)
+        raise
+
+
+def _rest_of(root: Path, id_: str | None) -> Path:
+    """Return a free name for what is to be deleted: told by its id, so that it is known without its marker too."""
+    place = root.with_name(f".{root.name}.imageai-env-rest-{(id_ or os.urandom(4).hex())[:8]}")
+    while os.path.lexists(place):
+        place = root.with_name(f".{root.name}.imageai-env-rest-{os.urandom(4).hex()}")
+    return place
+
+
+def _undo(root: Path, old: Path, home: Home, reporter: Reporter) -> None:
+    """Take the unfinished environment out of the way and bring the old one back."""
+    if owns(root, home):
+        try:
+            discard(root, home, reporter)
+        except OSError:  # no room even for a note of what the user put into it: all of it stays
+            place = kept_beside(root)
+            root.rename(place)
+            reporter.warn(f"what was begun is kept as a whole in {place}")
+    if owns(old, home):
+        old.rename(root)
+    forget_gone(root, home)
+    sweep()
+
+
+def check_free(root: Path, home: Home, *, force: bool) -> None:
+    """Refuse a place that holds something which is not ours to replace.
+
+    Raises:
+        RequestError: an environment without ``force``, somebody else's directory, or a file.
+    """
+    check_not_inside(root)
+    if owns(root, home):
+        condition = condition_of(root)
+        if condition is not Condition.UNFINISHED and not force:
+            raise RequestError(_IN_THE_WAY[condition].format(root=root), hint=_REPLACE, code="exists")
+        return
+    if has_marker(root):
+        raise not_ours(root)
+    if root.is_symlink() or (root.exists() and not (root.is_dir() and not any(root.iterdir()))):
+        raise RequestError(
+            f"{root} exists and was not made by imageai-env, so it is left alone.",
+            hint="Move it away yourself, or choose another place.",
+            code="not-ours",
+        )
+
+
+_REPLACE = "Use another name, or replace it: add --force (the old one stays until the new one is proved)."
+_IN_THE_WAY = {
+    Condition.FINISHED: "There is already an environment at {root}.",
+    Condition.UNREADABLE: "There is an environment at {root} whose state is missing or cannot be read.",
+    Condition.NEWER: "There is an environment at {root} that was made by a newer version of this tool.",
+}
+
+
+def not_ours(root: Path) -> RequestError:
+    """Return the error for an environment with a marker that the store has no record of."""
+    return RequestError(
+        f"{root} carries the marker of an environment, but this store has no record of it: it came with a clone, an "
+        "archive or a copy, or belongs to another user or store. It can be read and run; it is not changed.",
+        hint=f"imageai-env adopt {shlex.quote(str(root))}   (makes it yours), or clone it: "
+        f"imageai-env clone {shlex.quote(str(root))} NEW",
+        code="not-ours",
+    )
+
+
+def check_not_inside(root: Path) -> None:
+    """Refuse to replace or remove a directory that the user stands in: the shell would be left nowhere.
+
+    Raises:
+        RequestError: the working directory is ``root`` or below it.
+    """
+    try:
+        here = Path.cwd().resolve()
+    except OSError:
+        return  # it is gone already
+    real = root.resolve()
+    if here == real or real in here.parents:
+        raise RequestError(
+            f"You are in {root}, so it is not replaced or removed.",
+            hint=f"cd {shlex.quote(str(root.parent))}, then the same command.",
+            code="in-use",
+        )
+
+
+def discard(directory: Path, home: Home, reporter: Reporter, *, of: Path | None = None) -> Kept | None:
+    """Put a directory of ours out of the way, to be deleted; keep what the user put into it, and say so.
+
+    ``of`` is the environment that it belongs to, if that is not ``directory`` itself. It is gone from its name at once;
+    its files go with :func:`sweep`, or with the next command if that is not reached.
+
+    Raises:
+        RequestError: it is not ours.
+        OSError: it cannot be read or renamed; then nothing has changed.
+    """
+    if not owns(directory, home):
+        raise RequestError(f"{directory} is not an environment of this store; it is left alone.", code="not-ours")
+    if not marker_of(directory):  # of a version before: half deleted, it must still be known
+        mark(directory, register(name_of(directory, home) or directory.name, of or directory, home))
+    plan_keeping(directory, of or directory, home)
+    # Renamed first: a half-deleted directory must never answer to an environment's name.
+    doomed = _rest_of(of or directory, marker_of(directory))
+    directory.rename(doomed)
+    return _finish(doomed, home, reporter)
+
+
+def _finish(doomed: Path, home: Home, reporter: Reporter) -> Kept | None:
+    """Keep what is to be kept of a directory that is out of the way, then give it up to :func:`sweep`."""
+    try:
+        kept = carry_out(doomed)
+    except OSError as error:
+        reporter.warn(
+            f"what was not part of the environment cannot be moved out of {doomed} ({error.strerror or error}); "
+            "it stays there, and the next command tries again"
+        )
+        return None
+    if kept:
+        reporter.warn(kept.words())
+    _doomed.append((doomed, home))
+    return kept
+
+
+def sweep() -> None:
+    """Delete what :func:`discard` put out of the way. Called after the answer was given; 20,000 files take a while."""
+    while _doomed:
+        _sweep(*_doomed.pop())
+
+
+def _sweep(doomed: Path, home: Home) -> None:
+    """Delete a directory, its marker last: what a kill leaves of it is still known to be ours.
+
+    Another process may be at it too; what resists is left to the next command.
+    """
+    id_ = marker_of(doomed)
+    with contextlib.suppress(OSError):
+        for entry in (*_entries(doomed, but=METADATA), *_entries(doomed / METADATA, but=MARKER)):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        if not _entries(doomed, but=METADATA) and not _entries(doomed / METADATA, but=MARKER):
+            (doomed / METADATA / MARKER).unlink()
+            (doomed / METADATA).rmdir()
+            doomed.rmdir()
+            forget(id_, place_of(doomed), home)
+
+
+def _entries(directory: Path, but: str) -> list[Path]:
+    return [entry for entry in directory.iterdir() if entry.name != but]

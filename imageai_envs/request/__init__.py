@@ -1,0 +1,1 @@
+"""What is asked for, and for what: request, framework, target, interpreter."""

@@ -1,0 +1,1 @@
+"""The user's program or shell in an environment."""

@@ -1,0 +1,1 @@
+"""What answers a request: templates, their files, the choice among them."""

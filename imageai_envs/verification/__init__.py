@@ -1,0 +1,1 @@
+"""The proof of an environment: ImageAI is run inside it."""

@@ -1,0 +1,168 @@
+"""``lock``: write a lock file, update it with few changes, or tell that it has drifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from imageai_envs.base.errors import DriftError, LockFileError, RequestError
+from imageai_envs.base.logs import open_log
+from imageai_envs.engines import get_engine
+from imageai_envs.engines.compile_lock import compile_lock
+from imageai_envs.environments.environment import write_atomically
+from imageai_envs.locks.inputs import LockInputs
+from imageai_envs.locks.lockfile import Change, Lock, compare, is_lock, read_lock
+from imageai_envs.locks.verified import nearest_lock, verified_lock
+from imageai_envs.request.request import Request
+from imageai_envs.templates.catalog import select
+from imageai_envs.workflows.create import find_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.request.target import Target
+
+
+@dataclass(frozen=True)
+class LockWish:
+    """Everything that ``lock`` is told.
+
+    Attributes:
+        request: versions and additions; an empty one means: those of the lock that is there.
+        path: the lock file.
+        engine: ``auto``, ``uv`` or ``pip``.
+        upgrade_all: keep no pin.
+        upgrade: names whose pins are not kept.
+        download: a missing Python may be fetched.
+        target: what the lock is for; None: what the lock that is there is for, or this machine.
+    """
+
+    request: Request
+    path: Path
+    engine: str = "auto"
+    upgrade_all: bool = False
+    upgrade: tuple[str, ...] = ()
+    download: bool = True
+    target: Target | None = None
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A lock after ``lock``; ``written`` is False when the file already said all of it."""
+
+    lock: Lock
+    previous: Lock | None
+    changes: tuple[Change, ...]
+    written: bool
+
+
+def update_lock(wish: LockWish, home: Home, reporter: Reporter) -> Updated:
+    """Compile the lock and write it if it differs.
+
+    Raises:
+        LockFileError: the file is there and is not a lock of ours.
+        UnsolvableError: no set of versions satisfies the request.
+        InstallError: index, network or disk.
+    """
+    previous = _previous(wish.path)
+    _check_upgrades(wish, previous)
+    lock = _compile(wish, previous, home, reporter)
+    written = lock != previous
+    if written:
+        wish.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(wish.path, lock.render())
+    return Updated(lock, previous, compare(previous.pins if previous else (), lock.pins), written)
+
+
+def check_lock(wish: LockWish, home: Home, reporter: Reporter) -> Lock:
+    """Return the lock if it was compiled from what is asked for now; nothing is resolved for that.
+
+    Raises:
+        DriftError: it was not; the package diff is in the message and in ``data``.
+        LockFileError: there is no lock, or it is damaged.
+    """
+    lock = read_lock(wish.path)
+    request = _request(wish.request, lock)
+    target = lock.header.target
+    selection = select(request, home).on(target.python)
+    if LockInputs(selection, request.extras, target).digest == lock.header.inputs:
+        return lock
+    fresh = _compile(wish, lock, home, reporter)
+    changes = compare(lock.pins, fresh.pins)
+    listing = "\n".join(f"  {change}" for change in changes) or "  (the packages stay the same)"
+    raise DriftError(
+        f"{wish.path} does not match what is asked for any more:\n{listing}",
+        hint=f"imageai-env lock -o {wish.path}   (with the same options)",
+        data={"path": str(wish.path), "in_sync": False, "changes": [vars(change) for change in changes]},
+    )
+
+
+def _previous(path: Path) -> Lock | None:
+    if not path.exists():
+        return None
+    if path.is_dir() or not is_lock(path):
+        raise LockFileError(
+            f"{path} is there and is not a lock of imageai-env; it is not overwritten.",
+            hint="Choose another file: imageai-env lock -o requirements.lock.txt",
+            code="not-ours",
+        )
+    return read_lock(path)
+
+
+def _check_upgrades(wish: LockWish, previous: Lock | None) -> None:
+    for name in wish.upgrade:
+        if previous is None or previous.pin(name) is None:
+            raise RequestError(
+                f"--upgrade-package {name}: {wish.path} has no such distribution.",
+                hint=f"Add it with --with {name}",
+                code="no-such-package",
+            )
+
+
+def _request(request: Request, lock: Lock | None) -> Request:
+    """Return what is asked for: the options, or else what the lock that is there was made for."""
+    nothing_said = request == Request(python=request.python)
+    if lock is None or not nothing_said:
+        return request
+    header = lock.header
+    return Request(template=header.template, variant=header.variant, python=request.python, extras=header.requires).at(
+        header.release
+    )
+
+
+def _target(wish: LockWish, previous: Lock | None) -> Target | None:
+    """Return what the lock is for; None for the Python that will be found."""
+    if wish.target is None:
+        # Another Python that is asked for now is of this machine.
+        return previous.header.target if previous and not wish.request.python else None
+    if wish.request.python and wish.request.python != wish.target.python_version:
+        raise RequestError(
+            f"--target {wish.target} is for Python {wish.target.python_version}, --python says {wish.request.python}.",
+            hint="Drop --python.",
+            code="bad-target",
+        )
+    return wish.target
+
+
+def _compile(wish: LockWish, previous: Lock | None, home: Home, reporter: Reporter) -> Lock:
+    request = _request(wish.request, previous)
+    selection = select(request, home)
+    log = open_log(home, "lock", "lock")
+    target = _target(wish, previous)
+    wanted = request.python or (target.python_version if target else None)
+    interpreter = find_python(selection, wanted, home, log, reporter, download=wish.download)
+    engine = get_engine(wish.engine, home)
+    target = target or interpreter.target
+    inputs = LockInputs(selection.on(target.python), request.extras, target)
+    if previous is None and not wish.upgrade_all:
+        proved = verified_lock(inputs)
+        if proved:
+            return proved
+        previous = nearest_lock(inputs)
+    keep = () if previous is None or wish.upgrade_all else previous.pins
+    upgrade = frozenset(canonicalize_name(name) for name in wish.upgrade)
+    return compile_lock(inputs, engine, interpreter, log, reporter, preferred=keep, upgrade=upgrade)

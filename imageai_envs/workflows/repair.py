@@ -1,0 +1,149 @@
+"""Repair an environment in place: what ``check`` finds wrong is installed anew, the rest stays."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageai_envs.base.errors import InstallError
+from imageai_envs.base.logs import open_log
+from imageai_envs.base.scratch import scratch
+from imageai_envs.building import beside_lock
+from imageai_envs.building.install import Installer
+from imageai_envs.checks import faults, look_at
+from imageai_envs.engines import get_engine
+from imageai_envs.environments import additions
+from imageai_envs.environments.additions import HOOK
+from imageai_envs.environments.contents import users_contents
+from imageai_envs.environments.transaction import locked
+from imageai_envs.environments.users_files import keep
+from imageai_envs.workflows.maintain import How, check_changeable, engine_for, recreate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imageai_envs.base.paths import Home
+    from imageai_envs.base.progress import Reporter
+    from imageai_envs.checks import Finding
+    from imageai_envs.environments.environment import Environment
+    from imageai_envs.environments.users_files import Kept
+    from imageai_envs.locks.lockfile import Lock
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What ``repair`` found and did.
+
+    Attributes:
+        before: findings that led to the repair.
+        mended: distributions installed anew.
+        removed: distributions and directories taken out.
+        recreated: it had to be rebuilt as a whole.
+        kept: what of the user's was at risk, and where it is now.
+    """
+
+    before: tuple[Finding, ...]
+    mended: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    recreated: bool = False
+    kept: tuple[Kept, ...] = ()
+
+
+def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -> Repaired:
+    """Mend what ``check`` finds, in place where single distributions are at fault, and check again.
+
+    Raises:
+        InstallError: it could not be mended; ``recreate`` is the next step.
+    """
+    check_changeable(environment)
+    findings = faults(environment)
+    if not findings:
+        return Repaired(())
+    lock = look_at(environment).lock
+    if lock is None or not all(_mendable(finding, lock) for finding in findings):
+        reporter.note("more than single distributions is damaged; recreating the environment from its lock")
+        return _rebuild(environment, home, reporter, how, findings)
+    with locked(environment.root, home, reporter, wait=how.wait):
+        repaired = _mend(environment, lock, findings, home, reporter, how)
+    if faults(environment):
+        reporter.note("mending in place was not enough; recreating the environment from its lock")
+        return _rebuild(environment, home, reporter, how, findings, repaired.kept)
+    return repaired
+
+
+def _rebuild(
+    environment: Environment,
+    home: Home,
+    reporter: Reporter,
+    how: How,
+    findings: tuple[Finding, ...],
+    kept: tuple[Kept, ...] = (),
+) -> Repaired:
+    created = recreate(environment, home, reporter, how)
+    left = faults(created.environment)
+    if left:
+        raise InstallError(
+            f"After rebuilding, something is wrong still: {left[0].evidence}.",
+            hint=f"imageai-env check {environment.name}",
+            code="not-mended",
+        )
+    return Repaired(findings, recreated=True, kept=(*kept, *created.kept))
+
+
+def _mendable(finding: Finding, lock: Lock) -> bool:
+    if finding.id in ("extra", "conda-meta", "cuda-links") or finding.distribution == HOOK:
+        return True
+    return bool(finding.distribution) and lock.pin(finding.distribution) is not None
+
+
+def _mend(
+    environment: Environment, lock: Lock, findings: Sequence[Finding], home: Home, reporter: Reporter, how: How
+) -> Repaired:
+    engine = get_engine(engine_for(environment, how), home)
+    log = open_log(home, environment.name, "repair")
+    found = frozenset(finding.distribution for finding in findings if finding.distribution)
+    names = found - {HOOK}
+    extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
+    removed = sorted(extra)
+    with scratch(home, "repair") as work:
+        conda = ["conda-meta"] if any(finding.id == "conda-meta" for finding in findings) else []
+        removed += conda
+        kept = keep(environment.root, move=conda, copy=_at_risk(environment.root, findings))
+        if kept:
+            reporter.warn(kept.words())
+        _drop_stale_records(environment, lock, found)
+        engine.uninstall(environment.python, extra, work, log)
+        if names:
+            reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
+            installer = Installer(engine, environment.root, lock, home, log, reporter)
+            installer.install(work, only=names, misrecorded=additions.read(environment.root).misrecorded)
+    # Also when nothing but TensorFlow was installed anew: its links went with it.
+    beside_lock.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
+    mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
+    return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed), kept=(kept,) if kept else ())
+
+
+def _at_risk(root: Path, findings: Sequence[Finding]) -> list[str]:
+    """Return what of the user's an installer may overwrite or delete: edited files, and others that lie among its own.
+
+    Without a RECORD nobody knows whose the files are; uv takes away every ``__pycache__`` as a whole.
+    """
+    contents = users_contents(root)
+    edited = [path for path in contents.edited if (root / path).lstat().st_size]
+    unknown = any(finding.id in ("record-missing", "duplicate") for finding in findings)
+    among = [path for path in contents.added if "/site-packages/" in path and (unknown or "/__pycache__" in path)]
+    return [*edited, *among]
+
+
+def _drop_stale_records(environment: Environment, lock: Lock, names: frozenset[str]) -> None:
+    """Remove dist-infos that no installer can use: second copies, and those without a RECORD."""
+    left = [item for item in look_at(environment).installed if item.name in names]
+    for item in tuple(left):
+        pin = lock.pin(item.name)
+        unusable = not (item.path / "RECORD").is_file()
+        copies = sum(other.name == item.name for other in left)
+        if unusable or (copies > 1 and pin is not None and pin.version != item.version):
+            shutil.rmtree(item.path)
+            left.remove(item)
