@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.base.finding import Finding
 from imageai_envs.building.cuda_links import is_right
-from imageai_envs.environments.additions import HOOK
+from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from imageai_envs.checks.view import View

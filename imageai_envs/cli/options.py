@@ -173,7 +173,8 @@ def request_from(options: dict[str, Any]) -> Request:
     Raises:
         RequestError: a requirement that is none.
     """
-    from imageai_envs.request.request import Request, parse_requirement, read_requirements
+    from imageai_envs.request.request import Request
+    from imageai_envs.request.requirements import parse_requirement, read_requirements
 
     extras = [parse_requirement(text, "--with") for text in options.pop("with_")]
     for file in options.pop("requirement_files"):

@@ -13,6 +13,7 @@ from imageai_envs.base.file_reading import parse_json
 from imageai_envs.base.process import run
 from imageai_envs.installed.distributions import Distribution, distributions_in
 from imageai_envs.installed.venv_files import site_packages
+from imageai_envs.request.stack import TENSORFLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,13 +190,6 @@ class Subject:
     def tensorflow(self) -> Distribution | None:
         """Return the distribution that brings ``import tensorflow``, whatever its name."""
         return next((self.winners[name] for name in TENSORFLOWS if name in self.winners), None)
-
-
-TENSORFLOWS = (
-    "tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos", "tensorflow-cpu-aws",
-    "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu",
-)  # fmt: skip
-"""Distributions that bring a package ``tensorflow``; on some platforms the first is an empty shell over another."""
 
 
 @cache

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from imageai_envs.base.file_reading import parse_json, read_text
 from imageai_envs.base.paths import is_inside
 from imageai_envs.environments.environment import METADATA, write_atomically
+from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOOK = "imageai-envs-hook"
-"""The distribution that is the runtime hook."""
 _FILE = "additions.json"
 _SCHEMA = 1
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from packaging.version import InvalidVersion, Version
 
 from imageai_envs.base.redaction import redact
-from imageai_envs.doctor.families import KERASES, OPENCVS
-from imageai_envs.doctor.subject import TENSORFLOWS
 from imageai_envs.explain.log_text import pieces
 from imageai_envs.explain.rules import Rule, shipped_rules
+from imageai_envs.request.stack import KERASES, OPENCVS, TENSORFLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

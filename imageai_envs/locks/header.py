@@ -16,12 +16,13 @@ from packaging.version import Version
 from imageai_envs.base.errors import LockFileError, RequestError
 from imageai_envs.base.printable import one_line
 from imageai_envs.request.framework import FRAMEWORKS, Release
-from imageai_envs.request.request import parse_requirement
+from imageai_envs.request.request import Request
+from imageai_envs.request.requirements import parse_requirement
 from imageai_envs.request.target import Target
 from imageai_envs.templates.template import VARIANTS, is_template_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -74,6 +75,19 @@ class Header:
     inputs: str
     verified: str = ""
     remarked: bool = field(default=False, compare=False)
+
+    def request(self, *, python: str | None = None, extras: Iterable[str] = ()) -> Request:
+        """Return the request that a lock answers.
+
+        ImageAI's version is not in it: the template has one, and a lock of an earlier version of that template can
+        still be installed.
+
+        Args:
+            python: the Python to ask for.
+            extras: further requirements.
+        """
+        requires = tuple(dict.fromkeys((*self.requires, *extras)))
+        return Request(template=self.template, variant=self.variant, python=python, extras=requires).at(self.release)
 
     def render(self) -> list[str]:
         """Return its lines."""

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from imageai_envs.request.framework import TENSORFLOW
-from imageai_envs.rescue.roles import RELEASES, followers
+from imageai_envs.request.stack import RELEASES, followers
 from imageai_envs.rescue.sorting import REQUIRED_ONLY
 from imageai_envs.rescue.unfit import Problem, own_pins
 

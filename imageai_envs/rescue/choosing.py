@@ -13,7 +13,7 @@ from imageai_envs.base.errors import RequestError
 from imageai_envs.base.paths import shipped_templates
 from imageai_envs.request.framework import TENSORFLOW, TORCH
 from imageai_envs.request.request import Request
-from imageai_envs.rescue.roles import PYTORCHES, RELEASES, TENSORFLOWS, TORCHES, is_cuda
+from imageai_envs.request.stack import PYTORCHES, RELEASES, TORCHES, is_cuda
 from imageai_envs.rescue.source import pivot
 from imageai_envs.rescue.unfit import Problem, imageai_problems, mismatched_pair, overlaps
 from imageai_envs.templates.catalog import REASONS, Catalog, Entry, Selection, load_catalog, nearest_of_minor, select
@@ -92,7 +92,7 @@ def choose_template(source: Source, how: How, home: Home) -> Choice:
     framework = _framework(asked, imageai, how, home, complete=source.complete)
     # PyTorch's wheels bring their own CUDA: what a source has of it says nothing about a variant.
     variant = how.variant or ("cpu" if framework is TORCH else _variant(asked))
-    tensorflows = [line for line in asked if line.name in TENSORFLOWS]
+    tensorflows = [line for line in asked if line.name in RELEASES[TENSORFLOW]]
     problems = overlaps(tensorflows)
     own = [line for line in asked if line.name in RELEASES[framework]]
     decisive = next((line for line in own if line.requirement and line.requirement.specifier), None)
@@ -133,7 +133,7 @@ def _framework(asked: list[Line], imageai: Line | None, how: How, home: Home, *,
         ).template.framework
     names = {line.name for line in asked}
     torch = bool(names & PYTORCHES) and (not complete or "torchvision" in names)
-    if names & TENSORFLOWS:
+    if names & RELEASES[TENSORFLOW]:
         return TORCH if imageai is not None and _only_3(imageai) and torch else TENSORFLOW
     if imageai is not None and _only_3(imageai):
         return TORCH

@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 
 from imageai_envs.base.errors import RequestError
 from imageai_envs.environments.hints import install_beside_us
-from imageai_envs.request.request import LONGEST
+from imageai_envs.request.requirements import LONGEST
+from imageai_envs.request.stack import CONDA_NAMES
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 
     ReadLine = Callable[[str, str], Line]
 
-# conda's name for what the index has under another; opencv: conda-forge's feedstock "opencv".
-_NAMES = {
-    "opencv": "opencv-python",
-    "py-opencv": "opencv-python",
-    "libopencv": "opencv-python",
-    "pytorch": "torch",
-    "matplotlib-base": "matplotlib",
-    "tensorflow-base": "tensorflow",
-    "tensorflow-mkl": "tensorflow",
-    "tensorflow-eigen": "tensorflow",
-}
 _SPEC = re.compile(r"(?:[^\s:]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
 # Libraries and tools that conda packages and no index has; a Python package of that name does not exist or differs.
 _SYSTEM = re.compile(
@@ -104,7 +94,7 @@ def read_spec(entry: str, place: str) -> tuple[Line, str | None]:
     if name == "python":
         # Any patch of the minor does: TensorFlow's wheels are for minors.
         return Line(place, text), re.sub(r"^==(\d+\.\d+)\.\d.*$", r"==\1.*", specifier)
-    name = _NAMES.get(name, name)
+    name = CONDA_NAMES.get(name, name)
     gpu = bool(re.search(r"gpu|cuda", match["version"])) and canonicalize_name(name) == "tensorflow"
     if name in ("cudatoolkit", "cudnn", "cuda-toolkit"):
         return Line(place, text, Requirement(name), "the gpu variant brings CUDA as wheels"), None

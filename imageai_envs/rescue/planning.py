@@ -228,13 +228,10 @@ def carry_out(rescue: Rescue, name: str, home: Home, reporter: Reporter) -> Crea
         InstallError: index, network or disk.
         VerifyError: it was built and does not work.
     """
-    how = rescue.how
-    wish = Wish(rescue.request, name, engine=how.engine, verify=how.verify, download=how.download)
-    plan = plan_creation(wish, home, reporter)
-    lock = rescue.lock
-    if lock is not None and plan.interpreter is not None and plan.interpreter.target == lock.header.target:
-        plan = replace(plan, lock=lock)  # resolved a moment ago
-    return execute(plan, home, reporter)
+    how, lock = rescue.how, rescue.lock
+    request = Request(template=how.template, python=rescue.request.python) if lock else rescue.request
+    wish = Wish(request, name, lock=lock, engine=how.engine, verify=how.verify, download=how.download)
+    return execute(plan_creation(wish, home, reporter), home, reporter)
 
 
 def check_name(name: str, home: Home) -> None:

@@ -27,9 +27,10 @@ from imageai_envs.base.addresses import parse as parse_address
 from imageai_envs.base.errors import RequestError
 from imageai_envs.base.file_reading import read_bytes
 from imageai_envs.base.toml_reader import parse_toml
-from imageai_envs.request.request import LONGEST, MAX_BYTES, MAX_NESTING
+from imageai_envs.request.framework import TENSORFLOW
+from imageai_envs.request.requirements import LONGEST, MAX_BYTES, MAX_NESTING, logical_lines
+from imageai_envs.request.stack import FOLLOWERS, RELEASES, TENSORFLOW_ONLY, TORCH_ONLY
 from imageai_envs.rescue.conda import read_conda_export, read_conda_file
-from imageai_envs.rescue.roles import FOLLOWERS, TENSORFLOW_ONLY, TENSORFLOWS, TORCH_ONLY
 from imageai_envs.rescue.source import Line, Source, shown
 
 if TYPE_CHECKING:
@@ -148,23 +149,6 @@ def _included(
     done.add((file.resolve(), constraint))
 
 
-def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines as pip reads them: continued ones joined, comments and empty ones left out."""
-    start, pending = 0, ""
-    for number, raw in enumerate(text.splitlines(), 1):
-        start = start if pending else number
-        # One space, not all of them: 100,000 would be tried from each of them.
-        line = re.sub(r"(^|\s)#.*$", "", raw).rstrip()
-        if line.endswith("\\"):
-            pending += line[:-1] + " "
-            continue
-        whole, pending = (pending + line).strip(), ""
-        if whole:
-            yield start, whole
-    if pending.strip():
-        yield start, pending.strip()
-
-
 def read_line(written: str, place: str) -> Line:
     """Return what one line asks for."""
     # Hashes are made anew; per-requirement options (--config-settings) change how something is built.
@@ -232,7 +216,7 @@ def _read_location(address: str, place: str, name: str, text: str = "") -> Line:
     if parts.scheme == "file" and name and text.startswith(name):
         # What `pip freeze` says of everything that conda installed: a build directory of conda's.
         return Line(place, bare, Requirement(name), "a path on another machine; its version is not known")
-    if canonicalize_name(name) in {"imageai", *TENSORFLOWS, *FOLLOWERS}:
+    if canonicalize_name(name) in {"imageai", *RELEASES[TENSORFLOW], *FOLLOWERS}:
         return Line(place, bare, Requirement(name), "taken from the index instead of that place")
     return Line(place, bare, why_not=f"what lies outside the index has no version to lock; {_AFTERWARDS}")
 

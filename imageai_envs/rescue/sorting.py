@@ -10,8 +10,7 @@ from packaging.utils import canonicalize_name
 
 from imageai_envs.locks.lockfile import Pin
 from imageai_envs.request.framework import TORCH
-from imageai_envs.rescue.roles import (
-    NOT_NEEDED,
+from imageai_envs.request.stack import (
     OPENCVS,
     RELEASES,
     TENSORFLOW_ONLY,
@@ -29,6 +28,12 @@ if TYPE_CHECKING:
     from imageai_envs.rescue.choosing import Choice
     from imageai_envs.rescue.source import Line, Source
 
+# Part of every environment, or of no index.
+_NOT_NEEDED = {
+    "pip": "every environment has its own pip",
+    "pkg-resources": "no such release: Debian's pip lists it by mistake",
+    "distribute": "setuptools replaced it in 2013",
+}
 REQUIRED_ONLY = "something else requires it"
 
 
@@ -93,8 +98,8 @@ def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str
         return "the gpu variant brings the CUDA libraries" if choice.selection.variant == "gpu" else "only CUDA uses it"
     if name in (TORCHES | TORCH_ONLY) and choice.torch:
         return f"only ImageAI 3 needs PyTorch; ImageAI {template.imageai.version} runs on TensorFlow"
-    if name in NOT_NEEDED:
-        return NOT_NEEDED[name]
+    if name in _NOT_NEEDED:
+        return _NOT_NEEDED[name]
     if name in OPENCVS and "opencv-python" in own and name != "opencv-python":
         return "opencv-python is the one that ImageAI asks for, and both hold the package cv2"
     if source.complete and (name in own or _follows(name, source)):

@@ -12,7 +12,7 @@ from packaging.version import Version
 from imageai_envs.base.paths import shipped_templates
 from imageai_envs.doctor.inspections.pairs import torchvision_for
 from imageai_envs.request.framework import TENSORFLOW, TORCH
-from imageai_envs.rescue.roles import OPENCVS, PYTORCHES
+from imageai_envs.request.stack import OPENCVS, PYTORCHES
 from imageai_envs.rescue.source import exact_version, pivot, released
 from imageai_envs.templates.catalog import REASONS, Selection
 from imageai_envs.templates.unsupported import explain, load_unsupported

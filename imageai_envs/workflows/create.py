@@ -29,7 +29,6 @@ from imageai_envs.interpreters import Interpreter, choose, uv_fetcher
 from imageai_envs.locks.inputs import LockInputs
 from imageai_envs.locks.lockfile import Lock, read_lock
 from imageai_envs.locks.verified import nearest_lock, verified_lock
-from imageai_envs.request.request import Request
 from imageai_envs.templates.catalog import Selection, select
 from imageai_envs.verification.verify import Verification, verify
 from imageai_envs.workflows.before_build import warn_about_extras, warn_about_gpu, warn_about_space
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Engine
     from imageai_envs.environments.users_files import Kept
+    from imageai_envs.request.request import Request
 
 
 @dataclass(frozen=True)
@@ -211,20 +211,14 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
 
 def _request_of(lock: Lock, request: Request) -> Request:
     """Return the request that a lock answers; options that say something else are refused."""
-    header = lock.header
     if request.tensorflow or request.torch or request.imageai or request.extras:
         raise RequestError(
             "A lock already says which versions to install; --tf, --torch, --imageai, --with and -r go with `lock`.",
             hint="imageai-env lock --tf 2.10 --with ... -o FILE",
             code="lock-and-versions",
         )
-    return Request(
-        template=request.template or header.template,
-        imageai=header.imageai,
-        variant=header.variant,
-        python=request.python,
-        extras=header.requires,
-    ).at(header.release)
+    answered = lock.header.request(python=request.python)
+    return replace(answered, template=request.template or answered.template)
 
 
 def _tell(selection: Selection, request: Request, reporter: Reporter) -> None:

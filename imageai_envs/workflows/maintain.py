@@ -220,15 +220,10 @@ def _lock_anew(
     from imageai_envs.templates.catalog import select
 
     lock = environment.lock()
-    header = lock.header
-    request = Request(
-        template=header.template,
-        variant=header.variant,
-        extras=tuple(dict.fromkeys((*header.requires, *extras))),
-    ).at(header.release)
+    request = lock.header.request(extras=extras)
     selection = select(request, home)
     log = open_log(home, environment.name, "lock")
-    wanted = how.python or header.target.python_version
+    wanted = how.python or lock.header.target.python_version
     interpreter = find_python(selection, wanted, home, log, reporter, download=how.download)
     fresh = compile_lock(
         LockInputs(selection, request.extras, interpreter.target),

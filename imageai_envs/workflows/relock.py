@@ -128,10 +128,7 @@ def _request(request: Request, lock: Lock | None) -> Request:
     nothing_said = request == Request(python=request.python)
     if lock is None or not nothing_said:
         return request
-    header = lock.header
-    return Request(template=header.template, variant=header.variant, python=request.python, extras=header.requires).at(
-        header.release
-    )
+    return lock.header.request(python=request.python)
 
 
 def _target(wish: LockWish, previous: Lock | None) -> Target | None:

@@ -14,10 +14,10 @@ from imageai_envs.building.install import Installer
 from imageai_envs.checks import faults, look_at
 from imageai_envs.engines import get_engine
 from imageai_envs.environments import additions
-from imageai_envs.environments.additions import HOOK
 from imageai_envs.environments.contents import users_contents
 from imageai_envs.environments.transaction import locked
 from imageai_envs.environments.users_files import keep
+from imageai_envs.request.stack import HOOK
 from imageai_envs.workflows.maintain import How, check_changeable, engine_for, recreate
 
 if TYPE_CHECKING:

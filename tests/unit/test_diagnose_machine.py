@@ -20,8 +20,8 @@ from imageai_envs.doctor import nvidia
 from imageai_envs.doctor.inspections import gpu, machine
 from imageai_envs.doctor.shared_libraries import Libraries, missing, needed
 from imageai_envs.doctor.subject import Subject, look_at
-from imageai_envs.environments.additions import HOOK
 from imageai_envs.installed.cuda_needs import directory_of, needs_of, wheel_of
+from imageai_envs.request.stack import HOOK
 from imageai_envs.templates.template_file import load_template
 from tests.support.tool import REPOSITORY
 

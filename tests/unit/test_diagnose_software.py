@@ -27,8 +27,8 @@ from imageai_envs.doctor.inspections import (
     standard_library,
 )
 from imageai_envs.doctor.subject import Subject, look_at
-from imageai_envs.environments.additions import HOOK
 from imageai_envs.installed.distributions import distributions_in
+from imageai_envs.request.stack import HOOK
 from imageai_envs.rescue.choosing import How, choose_template
 from imageai_envs.rescue.installed import read_distributions
 from imageai_envs.templates.template_file import load_template
@@ -95,7 +95,7 @@ HEALTHY = {
     "2.9": "tensorflow==2.9.3 imageai==2.1.6 keras==2.9.0 numpy==1.23.5 protobuf==3.19.6 h5py==3.16.0",
     "2.10": "tensorflow==2.10.1 imageai==2.1.6 keras==2.10.0 numpy==1.23.5 protobuf==3.19.6 h5py==3.16.0",
     "2.15 and the hook": "tensorflow==2.15.1 imageai==2.1.6 keras==2.15.0 numpy==1.23.5 protobuf==4.25.9 h5py==3.16.0 "
-    f"{breakers.HOOK}==1.0",
+    f"{HOOK}==1.0",
     "1.15": "tensorflow==1.15.5 imageai==2.1.5 keras==2.3.1 numpy==1.18.5 protobuf==3.20.3 h5py==2.10.0",
     "torch": "imageai==3.0.3 torch==1.12.1 torchvision==0.13.1 numpy==1.26.4 tqdm==4.67.1",
     "new torch": "imageai==3.0.3 torch==2.13.0 torchvision==0.28.0 numpy==2.2.6 tqdm==4.67.1",
@@ -122,7 +122,6 @@ def test_our_words_about_templates_are_those_of_the_templates() -> None:
     assert sorted(remedy.MINORS) == sorted(template.minor for template in templates)
     served = {minor for minor in range(30) if any(template.allows_python((3, minor)) for template in templates)}
     assert served == set(range(6, 11))  # pairs.py says 3.6 to 3.10
-    assert HOOK == breakers.HOOK
 
 
 # Breakers ------------------------------------------------------------------------------------------------------------

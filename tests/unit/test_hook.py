@@ -19,7 +19,7 @@ from imageai_envs.base.process import Log
 from imageai_envs.base.progress import Silent
 from imageai_envs.building import hook
 from imageai_envs.engines import get_engine
-from imageai_envs.environments.additions import HOOK
+from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from pathlib import Path

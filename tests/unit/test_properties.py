@@ -15,7 +15,7 @@ from imageai_envs.base.progress import Silent
 from imageai_envs.environments.store import Store, validate_name
 from imageai_envs.locks.lockfile import Header, Lock, Pin, parse_lock, read_lock
 from imageai_envs.request.framework import TENSORFLOW, Release
-from imageai_envs.request.request import parse_requirement, read_requirements
+from imageai_envs.request.requirements import parse_requirement, read_requirements
 from imageai_envs.request.target import Target
 from imageai_envs.templates.template_file import load_template
 

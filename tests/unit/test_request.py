@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imageai_envs.base.errors import RequestError
-from imageai_envs.request.request import MAX_BYTES, MAX_NESTING, parse_requirement, read_requirements
+from imageai_envs.request.requirements import MAX_BYTES, MAX_NESTING, parse_requirement, read_requirements
 
 
 def write(name: str, text: str) -> Path:

@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from imageai_envs.base.errors import RequestError
-from imageai_envs.request.request import MAX_BYTES
+from imageai_envs.request.requirements import MAX_BYTES
 from imageai_envs.rescue.conda import read_conda_file
 from imageai_envs.rescue.installed import read_environment
 from imageai_envs.rescue.reading import read_line, read_source

@@ -12,8 +12,8 @@ import zipfile
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
-from imageai_envs.environments.additions import HOOK
 from imageai_envs.installed.local_wheel import LocalWheel, local_wheel
+from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from pathlib import Path

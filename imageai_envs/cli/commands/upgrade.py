@@ -25,7 +25,7 @@ def command(
     When the new set does not work, the environment is what it was before.
     """
     from imageai_envs.environments.store import Store
-    from imageai_envs.request.request import parse_requirement
+    from imageai_envs.request.requirements import parse_requirement
     from imageai_envs.workflows.maintain import upgrade
 
     how = how_from(options)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
 from imageai_envs.doctor.subject import within
+from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
 
-HOOK = "imageai-envs-hook"
 """Our distribution that gives new TensorFlows the optimizers that ImageAI 2.1.6 means."""
 
 _ANY = ">=0"

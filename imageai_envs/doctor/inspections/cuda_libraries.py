@@ -17,6 +17,7 @@ from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
 from imageai_envs.doctor.shared_libraries import Libraries, searched
 from imageai_envs.installed.cuda_needs import wheel_of
+from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
@@ -30,7 +31,6 @@ _CUDNN_ABORTS = {
     "libcuda.so": "https://github.com/TinyLLaVA/TinyLLaVA_Factory/issues/134",
     "libnvrtc.so": "https://github.com/vladmandic/sdnext/issues/539",
 }
-_HOOK = "imageai-envs-hook"  # additions.HOOK, whose module brings along what every diagnosis would wait for
 _LIBDEVICE = "nvvm/libdevice/libdevice.10.bc"
 
 
@@ -234,7 +234,7 @@ def _libdevice(
     subject: Subject, tensorflow: Distribution, needs: CudaNeeds, where: Places, severity: str
 ) -> list[Finding]:
     """Find that XLA would miss ``libdevice``, without which Keras' Adam of TensorFlow 2.11 to 2.13 cannot train."""
-    if not needs.xla_flags or not subject.has_tensorflow(">=2.11") or _HOOK in subject.winners:
+    if not needs.xla_flags or not subject.has_tensorflow(">=2.11") or HOOK in subject.winners:
         return []
     flag = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", subject.environ.get("XLA_FLAGS", ""))
     roots = [Path(flag[1])] if flag else []

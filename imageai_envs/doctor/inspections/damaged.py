@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imageai_envs.base.file_reading import read_record_file
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import KERASES, MODULES, OPENCVS, PIPELINE
+from imageai_envs.request.stack import KERASES, MODULES, OPENCVS, PIPELINE
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject

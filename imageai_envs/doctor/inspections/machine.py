@@ -18,8 +18,8 @@ from imageai_envs.base.file_reading import read_text
 from imageai_envs.base.finding import Finding
 from imageai_envs.base.process import run
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import MODULES, OPENCVS, PURPOSE
 from imageai_envs.doctor.shared_libraries import Libraries, missing, searched
+from imageai_envs.request.stack import MODULES, OPENCVS, PURPOSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import PIPELINE
+from imageai_envs.request.stack import CONDA_NAMES, PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from imageai_envs.installed.distributions import Distribution
 
 _META = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json")
-# conda's names where they are not those of the index.
-_CONDA_NAMES = {
-    "opencv": "opencv-python", "py-opencv": "opencv-python", "tensorflow-base": "tensorflow", "pytorch": "torch",
-    "matplotlib-base": "matplotlib", "numpy-base": "numpy",
-}  # fmt: skip
 _LINK = "https://docs.conda.io/projects/conda/en/stable/user-guide/tasks/manage-environments.html#using-pip-in-an-environment"
 _ENOUGH = 5  # names shown
 
@@ -113,7 +108,7 @@ def _recorded(meta: Path) -> dict[str, str]:
     except OSError:
         return {}
     matches = [match for name in names if (match := _META.fullmatch(name))]
-    return {canonicalize_name(_CONDA_NAMES.get(match["name"], match["name"])): match["version"] for match in matches}
+    return {canonicalize_name(CONDA_NAMES.get(match["name"], match["name"])): match["version"] for match in matches}
 
 
 def _listing(names: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import KERASES, MODULES, OPENCVS
+from imageai_envs.request.stack import KERASES, MODULES, OPENCVS
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import PIPELINE
 from imageai_envs.doctor.subject import release
+from imageai_envs.request.stack import PIPELINE
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Facts, Subject

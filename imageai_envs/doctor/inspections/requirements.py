@@ -19,20 +19,14 @@ from packaging.utils import canonicalize_name
 from imageai_envs.base.errors import TemplateError
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import OPENCVS
-from imageai_envs.doctor.subject import TENSORFLOWS, release
+from imageai_envs.doctor.subject import release
+from imageai_envs.request.stack import IMAGEAI_NEEDS, OPENCVS, TENSORFLOWS
 from imageai_envs.request.target import Target
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
     from imageai_envs.installed.distributions import Distribution
 
-# What ImageAI imports, whatever its metadata says: 2.1.6 pins versions of 2020 that only TensorFlow 2.4 can take, 3.0.3
-# declares nothing at all (measured; docs/compatibility.md). PyTorch and TensorFlow themselves: breakers.py.
-IMAGEAI_NEEDS = {
-    2: ("numpy", "scipy", "pillow", "matplotlib", "h5py", "keras", "keras-resnet", "opencv-python"),
-    3: ("numpy", "scipy", "pillow", "opencv-python", "tqdm"),
-}
 _LINK = "https://github.com/OlafenwaMoses/ImageAI/issues/533"
 _ENOUGH = 3  # wanters named
 _MANY = 3  # more missing distributions than this are one finding

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from imageai_envs.base.file_reading import read_text
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import MODULES, PIPELINE, PURPOSE
 from imageai_envs.installed.venv_files import read_cfg
+from imageai_envs.request.stack import MODULES, PIPELINE, PURPOSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,9 +18,9 @@ from imageai_envs.base.file_reading import read_text
 from imageai_envs.base.finding import Finding
 from imageai_envs.base.paths import environment_python, scripts_directory
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.families import MODULES, PURPOSE
 from imageai_envs.doctor.inspections.on_path import inspect_path
 from imageai_envs.installed.venv_files import python_elsewhere, read_cfg, scripts_in
+from imageai_envs.request.stack import MODULES, PURPOSE
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
