@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from imageai_envs.request.request import ENGINES, LEVELS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -118,7 +120,7 @@ def source_options(function: F) -> F:
     for option in (
         click.option("--no-download", is_flag=True, help="Never fetch a Python."),
         click.option(
-            "--engine", type=click.Choice(("auto", "uv", "pip")), default="auto", show_default=True,
+            "--engine", type=click.Choice(ENGINES), default=ENGINES[0], show_default=True,
             envvar="IMAGEAI_ENV_ENGINE", show_envvar=True, help="Who resolves and installs.",
         ),
     ):  # fmt: skip
@@ -126,13 +128,16 @@ def source_options(function: F) -> F:
     return function
 
 
+def verify_option(words: str) -> Callable[[F], F]:
+    """Return what adds the option that says how a new environment is proved; ``words`` are its help."""
+    return click.option("--verify", type=click.Choice(LEVELS), default=LEVELS[0], show_default=True, help=words)
+
+
 def how_options(function: F) -> F:
     """Add the options that say how an environment is rebuilt; :func:`how_from` collects them."""
     function = click.option("--no-wait", is_flag=True, help="Exit 9 when another process works on it.")(function)
     function = click.option(
-        "--verify",
-        type=click.Choice(("inference", "imports", "none")),
-        help="How it is proved; default: as it was when it was created.",
+        "--verify", type=click.Choice(LEVELS), help="How it is proved; default: as it was when it was created."
     )(function)
     return source_options(function)
 

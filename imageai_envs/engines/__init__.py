@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from imageai_envs.base.paths import Home
     from imageai_envs.engines.base import Engine
 
-CHOICES = ("auto", "uv", "pip")
-
 
 def get_engine(name: str, home: Home) -> Engine:
     """Return the engine called ``name``; ``auto`` is uv when it is installed, else pip.

@@ -10,6 +10,12 @@ from imageai_envs.request.framework import FRAMEWORKS, TENSORFLOW, TORCH
 if TYPE_CHECKING:
     from imageai_envs.request.framework import Release
 
+ENGINES = ("auto", "uv", "pip")
+"""Who resolves and installs; ``auto`` is uv where it is installed."""
+
+LEVELS = ("inference", "imports", "none")
+"""How an environment is proved: ImageAI classifies a picture, is imported, or neither."""
+
 
 @dataclass(frozen=True)
 class Request:

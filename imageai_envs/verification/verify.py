@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from imageai_envs.explain.rules import Rule
     from imageai_envs.locks.lockfile import Lock
 
-LEVELS = ("inference", "imports", "none")
 _TIMEOUT = 900  # seconds; the probe takes 10-20 on two cores, a machine under load more
 
 

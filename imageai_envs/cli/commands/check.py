@@ -19,6 +19,7 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
     Nothing of the environment is run (except with --deep). Exit 1 when something is wrong.
     """
     from imageai_envs.base.errors import UsageProblem, VerifyError
+    from imageai_envs.base.finding import Finding
     from imageai_envs.base.logs import open_log
     from imageai_envs.checks import check
     from imageai_envs.environments.store import Store
@@ -32,22 +33,27 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
     answers_: list[dict[str, object]] = []
     wrongs: list[bool] = []
     for environment in environments:
-        findings = [finding.to_json() for finding in check(environment)]
-        if deep and all(finding["severity"] == "note" for finding in findings):
+        findings = list(check(environment))
+        if deep and all(finding.severity == "note" for finding in findings):
             log = open_log(session.home, environment.name, "check")
             try:
                 verify(environment.root, environment.lock(), "inference", log, session.reporter)
             except VerifyError as error:
-                findings.append({
-                    "id": "does-not-run", "severity": "error", "subject": environment.name, "evidence": error.message,
-                    "cause": "What is installed is what is locked, and still it fails: look at the machine.",
-                    "fix": error.hint or "", "distribution": "",
-                })  # fmt: skip
-        wrong_here = [finding for finding in findings if finding["severity"] != "note"]
+                why = "What is installed is what is locked, and still it fails: look at the machine."
+                findings.append(
+                    Finding("does-not-run", "error", environment.name, error.message, why, error.hint or "")
+                )
+        wrong_here = [finding for finding in findings if finding.severity != "note"]
         wrongs.append(bool(wrong_here))
-        answers_.append({"name": environment.name, "root": str(environment.root), "findings": findings})
+        answers_.append(
+            {
+                "name": environment.name,
+                "root": str(environment.root),
+                "findings": [finding.to_json() for finding in findings],
+            }
+        )
         text.append(f"{environment.name}: {'as locked' if not wrong_here else f'{len(wrong_here)} findings'}")
         for finding in findings:
-            text.append(f"  {finding['severity']}: {finding['id']}: {finding['evidence']}")
-            text.append(f"    {finding['cause']} Mend: {finding['fix']}")
+            text.append(f"  {finding.severity}: {finding.id}: {finding.evidence}")
+            text.append(f"    {finding.cause} Mend: {finding.fix}")
     return Result("check", {"environments": answers_}, text, exit_code=int(any(wrongs)))

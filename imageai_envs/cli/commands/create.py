@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.base.result import Result
-from imageai_envs.cli.options import FILE_TYPE, Session, answers, request_from, request_options, source_options
+from imageai_envs.cli.options import (
+    FILE_TYPE,
+    Session,
+    answers,
+    request_from,
+    request_options,
+    source_options,
+    verify_option,
+)
 
 if TYPE_CHECKING:
     from imageai_envs.workflows.create import Created, Plan
@@ -32,13 +40,7 @@ Examples:
     help="Put it there (.venv) instead of the store.",
 )
 @source_options
-@click.option(
-    "--verify",
-    type=click.Choice(("inference", "imports", "none")),
-    default="inference",
-    show_default=True,
-    help="How it is proved: ImageAI classifies a picture, is imported, or not at all.",
-)
+@verify_option("How it is proved: ImageAI classifies a picture, is imported, or not at all.")
 @click.option("--upgrade", is_flag=True, help="Resolve to the newest versions, not to the lock that was proved.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option("--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.base.result import Result
-from imageai_envs.cli.options import Session, answers, optional_name_argument, source_options
+from imageai_envs.cli.options import Session, answers, optional_name_argument, source_options, verify_option
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.doctor import Diagnosis
@@ -31,13 +31,7 @@ Examples:
 @click.option("--fix", is_flag=True, help="Create a clean environment from what is installed; this one stays as it is.")
 @click.option("--name", "new", metavar="NAME", help="The name of the clean environment; default: made from this one's.")
 @click.option("--template", metavar="NAME|FILE", help="The template of the clean environment.")
-@click.option(
-    "--verify",
-    type=click.Choice(("inference", "imports", "none")),
-    default="inference",
-    show_default=True,
-    help="How the clean environment is proved.",
-)
+@verify_option("How the clean environment is proved.")
 @source_options
 @answers
 def command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.base.result import Result, Table
-from imageai_envs.cli.options import FILE_TYPE, Session, answers, source_options
+from imageai_envs.cli.options import FILE_TYPE, Session, answers, source_options, verify_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +34,7 @@ _FEW = 40  # rows; of a longer listing those that stay are only counted
 @click.option("--cpu/--gpu", "cpu", default=None, help="For the processor or for CUDA; default: as FILE asks for.")
 @click.option("--python", metavar="VERSION|PATH", help="The Python to use; default: as FILE asks for, if it works.")
 @source_options
-@click.option(
-    "--verify",
-    type=click.Choice(("inference", "imports", "none")),
-    default="inference",
-    show_default=True,
-    help="How the created environment is proved.",
-)
+@verify_option("How the created environment is proved.")
 @answers
 def command(session: Session, /, source: Path, name: str | None, output: Path | None, **options: Any) -> Result:
     """Make a working environment of a requirements file or a broken environment.
