@@ -6,10 +6,8 @@ import dataclasses
 import platform
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-import uv
 
 from imageai_envs.base.errors import RequestError, UnsolvableError
 from imageai_envs.base.paths import Home
@@ -17,17 +15,13 @@ from imageai_envs.base.process import Log
 from imageai_envs.base.progress import Silent
 from imageai_envs.engines.compile_lock import check_clashes, compile_lock, resolution_of
 from imageai_envs.engines.pip_tools import PipEngine
-from imageai_envs.engines.uv import UvEngine
 from imageai_envs.interpreters import Interpreter
 from imageai_envs.locks.inputs import LockInputs
-from imageai_envs.locks.lockfile import Pin, parse_lock
+from imageai_envs.locks.lockfile import Pin
 from imageai_envs.request.target import Target
 from imageai_envs.templates.catalog import Entry, Selection
 from imageai_envs.templates.template_file import load_template
 from tests.conftest import tiny_template
-
-if TYPE_CHECKING:
-    from tests.support.index import Index
 
 LINUX = Target((3, 10), "linux", "x86_64")
 DROPPED = """
@@ -164,44 +158,6 @@ def test_what_may_go_together_passes(extra: str) -> None:
     check_clashes(inputs(extra))
 
 
-# For real ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_dropped_distribution_leaves_no_trace_in_the_pins(index: Index, tmp_path: Path) -> None:
-    engine, log, python = (
-        UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
-        Log(tmp_path / "x.log"),
-        ours(),
-    )
-    whole = compile_lock(inputs(target=python.target), engine, python, log, Silent())
-    assert whole.pin("keras-preprocessing") is not None
-    dropping = inputs(text=tiny_template() + DROPPED, target=python.target)
-    lock = compile_lock(dropping, engine, python, log, Silent())
-    assert {pin.name for pin in whole.pins} - {pin.name for pin in lock.pins} == {"keras-preprocessing"}
-    assert not any("keras-preprocessing" in pin.via for pin in lock.pins)
-    assert any("keras-preprocessing" in pin.via for pin in whole.pins)
-    assert lock.header.dropped == ("keras-preprocessing",)
-    assert lock.header.engine == engine.describe(python)
-    assert lock.header.inputs == dropping.digest
-    assert parse_lock(lock.render()) == lock
-    assert all(pin.hashes for pin in lock.pins)
-
-
-def test_believed_metadata_of_imageai_cannot_be_solved(index: Index, tmp_path: Path) -> None:
-    # Why it is replaced: ImageAI 2.1.6 pins keras==2.4.3, TensorFlow 2.10 wants keras 2.10.
-    python = ours()
-    one = dataclasses.replace(inputs(text=of_imageai()), target=python.target)
-    with pytest.raises(UnsolvableError, match="keras") as caught:
-        compile_lock(
-            one,
-            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
-            python,
-            Log(tmp_path / "x.log"),
-            Silent(),
-        )
-    assert caught.value.exit_code == 5
-
-
 def test_the_engine_pip_does_not_resolve_for_pythons_without_a_pip_tools_that_can(tmp_path: Path) -> None:
     old = dataclasses.replace(ours(), version=(3, 6, 15))
     engine = PipEngine(Home(tmp_path, tmp_path, tmp_path))
@@ -209,16 +165,3 @@ def test_the_engine_pip_does_not_resolve_for_pythons_without_a_pip_tools_that_ca
         compile_lock(inputs(target=old.target), engine, old, Log(tmp_path / "x.log"), Silent())
     assert caught.value.code == "old-python"
     assert engine.describe(old) == "pip"
-
-
-def test_clashes_cost_no_request(index: Index, tmp_path: Path) -> None:
-    python = ours()
-    with pytest.raises(UnsolvableError):
-        compile_lock(
-            inputs("numpy>=2", target=python.target),
-            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
-            python,
-            Log(tmp_path / "x.log"),
-            Silent(),
-        )
-    assert index.requests == []
