@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.process import Log
@@ -17,6 +18,11 @@ CRASHES = "_crashes"
 """The subject of errors that nobody expected; no environment can be called so."""
 WITHOUT_ENVIRONMENT = frozenset({"lock", "rescue", CRASHES})
 """Subjects that are commands. An environment may be called like one, and then shares the directory."""
+
+
+def nowhere() -> Log:
+    """Return a log that keeps nothing."""
+    return Log(Path(os.devnull))
 
 
 def open_log(home: Home, subject: str, command: str) -> Log:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imageai_envs.base.process import Log
+    from imageai_envs.base.context import Context
     from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Engine
     from imageai_envs.installed.local_wheel import LocalWheel
@@ -56,10 +56,10 @@ def add(
         make_links(site, links)
 
 
-def renew(root: Path, added: Additions, engine: Engine, log: Log, reporter: Reporter, *, hook_too: bool) -> None:
+def renew(root: Path, added: Additions, engine: Engine, context: Context, *, hook_too: bool) -> None:
     """Make everything that the record names; links that are right stay. The hook only with ``hook_too``."""
     if added.links:
         make_links(site_packages(root), added.links)
     if added.hook and hook_too:
-        with scratch(engine.home, "hook") as work:
-            engine.install_wheel(environment_python(root), hook.write_wheel(work), work, log, reporter)
+        with scratch(context.home, "hook") as work:
+            engine.install_wheel(environment_python(root), hook.write_wheel(work), work, context)

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.engines.base import Engine
     from imageai_envs.installed.local_wheel import LocalWheel
     from imageai_envs.installed.record_files import Difference
@@ -49,9 +47,7 @@ class Installer:
     engine: Engine
     root: Path
     lock: Lock
-    home: Home
-    log: Log
-    reporter: Reporter
+    context: Context
 
     @property
     def _fresh(self) -> Path:
@@ -82,9 +78,7 @@ class Installer:
             OSError: no space for ImageAI's own copy.
         """
         shutil.rmtree(self._fresh, ignore_errors=True)  # a repair may have been killed
-        self.engine.install(
-            environment_python(self.root), self.lock, work, self.log, self.reporter, only=only, beside=beside
-        )
+        self.engine.install(environment_python(self.root), self.lock, work, self.context, only=only, beside=beside)
         make_own_copies(self.root)
         ours = {canonicalize_name(wheel.requirement.partition("==")[0]): wheel for wheel in beside}
         locked = frozenset(pin.name for pin in self.lock.pins) if only is None else only
@@ -99,14 +93,14 @@ class Installer:
     ) -> dict[str, tuple[Difference, ...]]:
         site = site_packages(self.root)
         known = misrecorded_in(site) if misrecorded is None else misrecorded
-        ledger = Ledger(self.home.known_files)
+        ledger = Ledger(self.context.home.known_files)
         return differences(site, ledger, known, names)
 
     def _install_anew(
         self, altered: dict[str, tuple[Difference, ...]], work: Path, beside: Mapping[str, LocalWheel]
     ) -> None:
         what = _words(altered)
-        self.reporter.warn(
+        self.context.reporter.warn(
             f"not as its wheel brought it: {what}; installing it anew. If a file was edited in place, other "
             "environments that share it have the edit too: imageai-env check NAME"
         )
@@ -115,9 +109,9 @@ class Installer:
         names = frozenset(altered) - beside.keys()
         try:
             if names:
-                engine.install(python, self.lock, work, self.log, self.reporter, only=names)
+                engine.install(python, self.lock, work, self.context, only=names)
             for wheel in beside.values():
-                engine.install_wheel(python, wheel, work, self.log, self.reporter)
+                engine.install_wheel(python, wheel, work, self.context)
         except ImageAIEnvError as error:
             raise InstallError(
                 f"{self.engine.name}'s cache has files that are not as their wheels brought them ({what}), and they "
@@ -128,8 +122,8 @@ class Installer:
         finally:
             shutil.rmtree(self._fresh, ignore_errors=True)
         # Only now that good ones are here: without a network the cache loses nothing.
-        if not self.engine.distrust(frozenset(altered), work, self.log):
-            self.reporter.warn(
+        if not self.engine.distrust(frozenset(altered), work, self.context):
+            self.context.reporter.warn(
                 f"the cache of {self.engine.name} keeps the altered files, since another process uses it. "
                 f"Later: uv cache clean {' '.join(altered)}"
             )
@@ -152,7 +146,7 @@ class Installer:
                 code="altered-again",
             )
         if after:
-            self.reporter.warn(
+            self.context.reporter.warn(
                 f"accepted as the locked wheel has it, though its RECORD says otherwise: {_words(after)}"
             )
         return {item.path: item.found for items in after.values() for item in items if item.found}

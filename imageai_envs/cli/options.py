@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import Home
     from imageai_envs.base.progress import Reporter
     from imageai_envs.base.result import Result
@@ -30,9 +30,18 @@ F = TypeVar("F", bound="Callable[..., Any]")
 class Session:
     """What every command gets: where things live, and whom to tell."""
 
-    home: Home
-    reporter: Reporter
+    context: Context
     as_json: bool
+
+    @property
+    def home(self) -> Home:
+        """Return where things live."""
+        return self.context.home
+
+    @property
+    def reporter(self) -> Reporter:
+        """Return who is told."""
+        return self.context.reporter
 
 
 def answers(function: Callable[..., Result]) -> Callable[..., None]:
@@ -47,15 +56,16 @@ def answers(function: Callable[..., Result]) -> Callable[..., None]:
     @click.pass_context
     @functools.wraps(function)
     def callback(ctx: click.Context, /, *, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
+        from imageai_envs.base.context import Context
         from imageai_envs.base.paths import home
         from imageai_envs.cli.render import show_result
         from imageai_envs.cli.reporters import reporting
 
         with reporting(quiet=quiet, verbose=verbose) as reporter:
-            result = function(Session(home(), reporter, as_json), **options)
+            context = Context(home(), reporter)
+            result = function(Session(context, as_json), **options)
         show_result(result, as_json=as_json)
-        if "imageai_envs.environments.transaction" in sys.modules:  # otherwise there is nothing to delete
-            sys.modules["imageai_envs.environments.transaction"].sweep()
+        context.finish()
         if result.exit_code:
             ctx.exit(result.exit_code)
 
@@ -65,11 +75,12 @@ def answers(function: Callable[..., Result]) -> Callable[..., None]:
 def _complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import home
     from imageai_envs.base.progress import Silent
     from imageai_envs.environments.store import Store
 
-    return [CompletionItem(name) for name in Store(home(), Silent()).names() if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in Store(Context(home(), Silent())).names() if name.startswith(incomplete)]
 
 
 def _complete_templates(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import RequestError, VerifyError
 from imageai_envs.base.paths import expanded, looks_like_path
 from imageai_envs.installed.distributions import distributions_in
@@ -31,7 +32,7 @@ def environment_root(home: Home, name_or_path: str) -> Path:
 
     path = expanded(name_or_path).absolute()
     if not looks_like_path(name_or_path) and not _root_in(path):
-        store = Store(home, Silent())
+        store = Store(Context(home, Silent()))
         named = store.root_for(validate_name(name_or_path))
         if not has_marker(named):
             raise store.missing(name_or_path)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import RequestError
 from imageai_envs.base.paths import METADATA, expanded, looks_like_path
 from imageai_envs.doctor.subject import Subject, look_at
@@ -73,7 +74,7 @@ def free_name(subject: Subject, home: Home) -> str:
     base = subject.environment.name if subject.environment else root.parent.name if root.name in _INSIDE else root.name
     base = re.sub(r"[^A-Za-z0-9_-]+", "-", base).strip("-_")[: MAX_NAME - len("-clean-99")] or "my"
     name, number = f"{base}-clean", 2
-    while os.path.lexists(Store(home, Silent()).root_for(name)):
+    while os.path.lexists(Store(Context(home, Silent())).root_for(name)):
         name, number = f"{base}-clean-{number}", number + 1
     return name
 
@@ -84,7 +85,7 @@ def _named(home: Home, name: str) -> Path | None:
     from imageai_envs.environments.ownership import has_marker
     from imageai_envs.environments.store import MAX_NAME, Store
 
-    root = Store(home, Silent()).root_for(name) if len(name) <= MAX_NAME and "\0" not in name else None
+    root = Store(Context(home, Silent())).root_for(name) if len(name) <= MAX_NAME and "\0" not in name else None
     return root if root is not None and has_marker(root) else None
 
 
@@ -180,7 +181,7 @@ def _unknown(home: Home, name: str) -> RequestError:
     from imageai_envs.base.progress import Silent
     from imageai_envs.environments.store import MAX_NAME, Store
 
-    names = Store(home, Silent()).names()
+    names = Store(Context(home, Silent())).names()
     near = difflib.get_close_matches(name, names, n=1)
     shown = name if len(name) <= MAX_NAME else f"{name[:20]}…"
     listing = f" Environments: {', '.join(names)}." if names else ""

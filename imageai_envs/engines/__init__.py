@@ -9,11 +9,10 @@ from imageai_envs.engines.uv import UvEngine, find_uv
 from imageai_envs.environments.hints import install_beside_us
 
 if TYPE_CHECKING:
-    from imageai_envs.base.paths import Home
     from imageai_envs.engines.base import Engine
 
 
-def get_engine(name: str, home: Home) -> Engine:
+def get_engine(name: str) -> Engine:
     """Return the engine called ``name``; ``auto`` is uv when it is installed, else pip.
 
     Raises:
@@ -22,7 +21,7 @@ def get_engine(name: str, home: Home) -> Engine:
     if name != "pip":
         executable = find_uv()
         if executable:
-            return UvEngine(executable, home)
+            return UvEngine(executable)
         if name == "uv":
             raise RequestError(
                 "The engine uv was asked for and is not installed.",
@@ -31,4 +30,4 @@ def get_engine(name: str, home: Home) -> Engine:
             )
     from imageai_envs.engines.pip_tools import PipEngine  # takes a while, and most have uv
 
-    return PipEngine(home)
+    return PipEngine()

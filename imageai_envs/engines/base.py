@@ -9,9 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.installed.local_wheel import LocalWheel
     from imageai_envs.locks.lockfile import Lock, Pin
     from imageai_envs.request.interpreter import Interpreter
@@ -49,10 +47,6 @@ class Engine(Protocol):
     """A resolver and installer."""
 
     @property
-    def home(self) -> Home:
-        """Where it keeps what can be made again."""
-
-    @property
     def name(self) -> str:
         """``uv`` or ``pip``."""
 
@@ -64,7 +58,7 @@ class Engine(Protocol):
         """Return name and version for lock headers, for example ``uv 0.9.1``."""
 
     def resolve(
-        self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
+        self, resolution: Resolution, interpreter: Interpreter, work: Path, context: Context
     ) -> tuple[Pin, ...]:
         """Return the pins that satisfy ``resolution`` on its target, sorted by name.
 
@@ -81,8 +75,7 @@ class Engine(Protocol):
         python: Path,
         lock: Lock,
         work: Path,
-        log: Log,
-        reporter: Reporter,
+        context: Context,
         only: frozenset[str] | None = None,
         beside: Sequence[LocalWheel] = (),
     ) -> None:
@@ -95,7 +88,7 @@ class Engine(Protocol):
             InstallError: index, network, disk, a hash that does not match, a build that failed.
         """
 
-    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
+    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, context: Context) -> None:
         """Install one wheel that is at hand, anew even where it seems to be there. No index is asked.
 
         Raises:
@@ -108,14 +101,14 @@ class Engine(Protocol):
         ``cache`` is where that may lie until the caller deletes it.
         """
 
-    def distrust(self, names: frozenset[str], work: Path, log: Log) -> bool:
+    def distrust(self, names: frozenset[str], work: Path, context: Context) -> bool:
         """Forget cached files of distributions that were found altered; return False when that cannot be now.
 
         uv's cache is hardlinked into environments: who edits an installed file edits the cache with it. All releases
         are forgotten, to be downloaded again when they are needed. Environments keep their files.
         """
 
-    def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
+    def uninstall(self, python: Path, names: frozenset[str], work: Path, context: Context) -> None:
         """Remove distributions from an environment.
 
         Raises:

@@ -18,8 +18,7 @@ from imageai_envs.engines.base import Resolution
 from imageai_envs.locks.lockfile import Lock, Pin
 
 if TYPE_CHECKING:
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.engines.base import Engine
     from imageai_envs.locks.inputs import LockInputs
     from imageai_envs.request.interpreter import Interpreter
@@ -66,8 +65,7 @@ def compile_lock(
     inputs: LockInputs,
     engine: Engine,
     interpreter: Interpreter,
-    log: Log,
-    reporter: Reporter,
+    context: Context,
     *,
     preferred: tuple[Pin, ...] = (),
     upgrade: frozenset[str] = frozenset(),
@@ -78,8 +76,7 @@ def compile_lock(
         inputs: what the lock is for.
         engine: who resolves.
         interpreter: a Python of the target's minor; of the target itself, if the engine is pip.
-        log: record of the engine's output.
-        reporter: told about steps and downloads.
+        context: where things live, who is told, what is recorded.
         preferred: pins to keep where possible, so that a new lock differs only where it must.
         upgrade: names whose preferred pin is not kept.
 
@@ -89,10 +86,10 @@ def compile_lock(
     """
     check_clashes(inputs)
     what = f"{inputs.selection.template.name} ({inputs.selection.variant})"
-    reporter.step(f"resolving {what} for {inputs.target} with {engine.name}")
-    with scratch(engine.home, "lock") as work:
+    context.reporter.step(f"resolving {what} for {inputs.target} with {engine.name}")
+    with scratch(context.home, "lock") as work:
         resolution = resolution_of(inputs, preferred, upgrade)
-        pins = engine.resolve(resolution, interpreter, work, log, reporter)
+        pins = engine.resolve(resolution, interpreter, work, context)
     kept = tuple(pin for pin in pins if pin.name not in inputs.dropped)
     names = frozenset(pin.name for pin in kept)
     # A distribution that was only there for another's sake keeps no word of the one that was left out.

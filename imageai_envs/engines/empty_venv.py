@@ -21,7 +21,7 @@ from imageai_envs.installed.local_wheel import LocalWheel, local_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.base.paths import Home
+    from imageai_envs.base.context import Context
     from imageai_envs.request.interpreter import Interpreter
 
 OLDEST_FOR_VIRTUALENV = (3, 9)
@@ -36,7 +36,7 @@ def creator_name(interpreter: Interpreter, uv: Path | None) -> str:
 
 
 def create_venv(
-    interpreter: Interpreter, root: Path, prompt: str, home: Home, log: Log, uv: Path | None = None
+    interpreter: Interpreter, root: Path, prompt: str, context: Context, uv: Path | None = None
 ) -> tuple[LocalWheel, ...]:
     """Create a virtual environment at ``root`` (which may exist) with pip from a wheel at hand: no network.
 
@@ -44,8 +44,7 @@ def create_venv(
         interpreter: the Python it is made from.
         root: its directory.
         prompt: what its activation shows.
-        home: where virtualenv keeps unpacked wheels.
-        log: record of the creator's output.
+        context: where things live, who is told, what is recorded.
         uv: the uv that shall make it, if the uv engine is at work.
 
     Returns:
@@ -58,29 +57,29 @@ def create_venv(
     if creator == "uv" and uv:
         # It takes a while to import, and uv a while to run.
         threading.Thread(target=importlib.import_module, args=(_EMBEDDED,), daemon=True).start()
-        done = _with_uv(interpreter, root, prompt, log, uv)
+        done = _with_uv(interpreter, root, prompt, context.log, uv)
     elif creator == "virtualenv":
-        done = _with_virtualenv(interpreter, root, prompt, home, log)
+        done = _with_virtualenv(interpreter, root, prompt, context)
     else:
-        done = _with_venv(interpreter, root, prompt, log)
+        done = _with_venv(interpreter, root, prompt, context.log)
     if not done.ok:
-        raise _creation_failed(interpreter, done.stdout + done.stderr, log)
+        raise _creation_failed(interpreter, done.stdout + done.stderr, context.log)
     return (_embedded_pip(interpreter),) if creator == "uv" else ()
 
 
-def _with_virtualenv(interpreter: Interpreter, root: Path, prompt: str, home: Home, log: Log) -> Finished:
+def _with_virtualenv(interpreter: Interpreter, root: Path, prompt: str, context: Context) -> Finished:
     argv: list[str | Path] = [
         sys.executable, "-I", "-m", "virtualenv", "--quiet", "--python", interpreter.executable, "--no-download",
         "--no-periodic-update", "--no-setuptools", "--prompt", prompt, root,
     ]  # fmt: skip
     environment = clean_environment(
         {
-            "VIRTUALENV_OVERRIDE_APP_DATA": str(home.cache / "virtualenv"),
-            "VIRTUALENV_CONFIG_FILE": str(home.cache / "no-virtualenv.ini"),
+            "VIRTUALENV_OVERRIDE_APP_DATA": str(context.home.cache / "virtualenv"),
+            "VIRTUALENV_CONFIG_FILE": str(context.home.cache / "no-virtualenv.ini"),
         }
     )
-    with scratch(home, "venv"):  # gc leaves its wheels alone meanwhile
-        return run(argv, environment=environment, log=log)
+    with scratch(context.home, "venv"):  # gc leaves its wheels alone meanwhile
+        return run(argv, environment=environment, log=context.log)
 
 
 def _with_venv(interpreter: Interpreter, root: Path, prompt: str, log: Log) -> Finished:

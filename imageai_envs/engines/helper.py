@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from imageai_envs.base.paths import Home, environment_python
-from imageai_envs.base.process import Log, run
+from imageai_envs.base.paths import environment_python
+from imageai_envs.base.process import run
 from imageai_envs.engines.empty_venv import create_venv
 from imageai_envs.engines.failures import install_failure
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.request.interpreter import Interpreter
 
 _READY = "imageai-env-helper"
@@ -57,9 +57,7 @@ def helper_pins(minor: tuple[int, int]) -> HelperPins:
     return HelperPins("26.0.1" if minor == (3, 9) else "26.3", version("pip-tools"))
 
 
-def helper_environment(
-    interpreter: Interpreter, home: Home, environment: Mapping[str, str], log: Log, reporter: Reporter
-) -> Path:
+def helper_environment(interpreter: Interpreter, context: Context, environment: Mapping[str, str]) -> Path:
     """Return the Python of a ready helper environment, building it if needed.
 
     Raises:
@@ -69,25 +67,25 @@ def helper_environment(
 
     pins = helper_pins(interpreter.minor)
     key = hashlib.sha256(f"{interpreter.executable}|{pins}".encode()).hexdigest()[:12]
-    root = home.helpers / f"{interpreter.target}-{key}"
+    root = context.home.helpers / f"{interpreter.target}-{key}"
     python = environment_python(root)
-    home.helpers.mkdir(parents=True, exist_ok=True)
-    with FileLock(home.helpers / f"{root.name}.lock"):
+    context.home.helpers.mkdir(parents=True, exist_ok=True)
+    with FileLock(context.home.helpers / f"{root.name}.lock"):
         if (root / _READY).is_file() and python.exists():
             return python
-        reporter.step(f"preparing pip-tools {pins.pip_tools} for Python {interpreter.target.python_version}")
+        context.reporter.step(f"preparing pip-tools {pins.pip_tools} for Python {interpreter.target.python_version}")
         if root.exists():  # an interrupted build; this directory is under our cache and named by our digest
             shutil.rmtree(root)
-        create_venv(interpreter, root, "pip-tools", home, log)
+        create_venv(interpreter, root, "pip-tools", context)
         done = run(
             [python, "-I", "-m", "pip", "install", f"pip=={pins.pip}", f"pip-tools=={pins.pip_tools}"],
             environment=environment,
             cwd=root,
-            log=log,
-            on_line=reporter.output,
+            log=context.log,
+            on_line=context.reporter.output,
         )
         if not done.ok:
             shutil.rmtree(root, ignore_errors=True)
-            raise install_failure(done, log.path)
+            raise install_failure(done, context.log.path)
         (root / _READY).write_text(f"{pins.words()}\n", encoding="utf-8")
     return python

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.base.errors import InstallError, RequestError
-from imageai_envs.base.process import Finished, Log, clean_environment, run
-from imageai_envs.base.progress import Silent
+from imageai_envs.base.process import Finished, clean_environment, run
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import commands_in_order, follow, options_for, split_lock, write_lines
 from imageai_envs.engines.helper import OLDEST_THAT_RESOLVES, helper_environment, helper_pins
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.engines.base import Resolution
     from imageai_envs.installed.local_wheel import LocalWheel
     from imageai_envs.locks.lockfile import Lock
@@ -48,8 +46,6 @@ def _without_options(text: str) -> str:
 class PipEngine:
     """Needs nothing that is not installed with us, save pip in the target's Python."""
 
-    home: Home
-
     @property
     def name(self) -> str:
         """Name of the engine."""
@@ -65,17 +61,17 @@ class PipEngine:
             return "pip"  # verified and given locks only
         return helper_pins(interpreter.minor).words()
 
-    def _run(self, argv: list[str | Path], work: Path, log: Log, reporter: Reporter) -> Finished:
+    def _run(self, argv: list[str | Path], work: Path, context: Context) -> Finished:
         return run(
             argv,
             environment=_pip_environment(),
             cwd=work,
-            log=log,
-            on_line=lambda line: follow(line, reporter),
+            log=context.log,
+            on_line=lambda line: follow(line, context.reporter),
         )
 
     def resolve(
-        self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
+        self, resolution: Resolution, interpreter: Interpreter, work: Path, context: Context
     ) -> tuple[Pin, ...]:
         """Return the pins that satisfy ``resolution`` (see :class:`~imageai_envs.engines.base.Engine`)."""
         if resolution.target != interpreter.target:
@@ -92,7 +88,7 @@ class PipEngine:
                 hint=f"{install_beside_us('uv')}   (then use --engine uv)",
                 code="old-python",
             )
-        python = helper_environment(interpreter, self.home, _pip_environment(), log, reporter)
+        python = helper_environment(interpreter, context, _pip_environment())
         output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
         # Constraints ride in the input file: the oldest pip-tools that we run has no option for them.
         write_lines(work / "constraints.txt", resolution.constraints)
@@ -106,37 +102,27 @@ class PipEngine:
                 python, "-I", str(driver), "compile", "-v", "--generate-hashes", "--resolver=backtracking",
                 "--strip-extras", "--no-header", "--no-emit-index-url", "--no-emit-find-links",
                 "--no-emit-trusted-host",
-                "--allow-unsafe", "--cache-dir", self.home.cache / "pip-tools", f"--pip-args={pip_args}",
+                "--allow-unsafe", "--cache-dir", context.home.cache / "pip-tools", f"--pip-args={pip_args}",
                 "--output-file", output, source,
-            ],
-            work,
-            log,
-            reporter,
-        )  # fmt: skip
+            ], work, context)  # fmt: skip
         if not done.ok:
-            raise resolution_failure(self._ask_why(python, done, work, log, reporter), log.path)
+            raise resolution_failure(self._ask_why(python, done, work, context), context.log.path)
         pins = [*parse_pins(_without_options(output.read_text(encoding="utf-8")))]
-        pins += self._pin_alone(python, resolution, binary, work, log, reporter)
+        pins += self._pin_alone(python, resolution, binary, work, context)
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
-    def _ask_why(self, python: Path, done: Finished, work: Path, log: Log, reporter: Reporter) -> Finished:
+    def _ask_why(self, python: Path, done: Finished, work: Path, context: Context) -> Finished:
         """Add what the index says when pip found no version at all: an answer such as 500 it keeps to itself."""
         name = re.search(
             r"satisfies the requirement ([A-Za-z0-9._-]+).*\(from versions: none\)", done.stdout + done.stderr
         )
         if not name:
             return done
-        asked = self._run([python, "-I", "-m", "pip", "index", "versions", "-vv", name[1]], work, log, reporter)
+        asked = self._run([python, "-I", "-m", "pip", "index", "versions", "-vv", name[1]], work, context)
         return replace(done, stderr=f"{done.stderr}\n{asked.stdout}\n{asked.stderr}")
 
     def _pin_alone(
-        self,
-        python: Path,
-        resolution: Resolution,
-        binary: list[str],
-        work: Path,
-        log: Log,
-        reporter: Reporter,
+        self, python: Path, resolution: Resolution, binary: list[str], work: Path, context: Context
     ) -> list[Pin]:
         """Pin requirements without their dependencies; pip-compile cannot, pip's report says file and hash."""
         if not resolution.alone:
@@ -146,13 +132,9 @@ class PipEngine:
             [
                 python, "-I", "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--report",
                 report, *binary, *resolution.alone,
-            ],
-            work,
-            log,
-            reporter,
-        )  # fmt: skip
+            ], work, context)  # fmt: skip
         if not done.ok:
-            raise resolution_failure(done, log.path)
+            raise resolution_failure(done, context.log.path)
         # The report's format: https://pip.pypa.io/en/stable/reference/installation-report/
         pins = []
         for item in json.loads(report.read_text(encoding="utf-8"))["install"]:
@@ -169,8 +151,7 @@ class PipEngine:
         python: Path,
         lock: Lock,
         work: Path,
-        log: Log,
-        reporter: Reporter,
+        context: Context,
         only: frozenset[str] | None = None,
         beside: Sequence[LocalWheel] = (),
     ) -> None:
@@ -184,34 +165,34 @@ class PipEngine:
         if only is not None:
             common.append("--force-reinstall")
         for command in commands_in_order(files, common):
-            done = self._run(command, work, log, reporter)
+            done = self._run(command, work, context)
             if not done.ok:
-                raise install_failure(done, log.path)
+                raise install_failure(done, context.log.path)
         for wheel in beside:
-            self.install_wheel(python, wheel, work, log, reporter)
+            self.install_wheel(python, wheel, work, context)
 
-    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
+    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, context: Context) -> None:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             python, "-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile",
             "--force-reinstall", *options_for(wheel, work),
         ]  # fmt: skip
-        done = self._run(command, work, log, reporter)
+        done = self._run(command, work, context)
         if not done.ok:
-            raise install_failure(done, log.path)
+            raise install_failure(done, context.log.path)
 
     def apart(self, cache: Path) -> PipEngine:  # noqa: ARG002 - see distrust
         """Return itself (see :class:`~imageai_envs.engines.base.Engine`)."""
         return self
 
-    def distrust(self, names: frozenset[str], work: Path, log: Log) -> bool:  # noqa: ARG002
+    def distrust(self, names: frozenset[str], work: Path, context: Context) -> bool:  # noqa: ARG002
         """Forget nothing: pip copies files, and checks the hash of what comes from its cache."""
         return True
 
-    def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
+    def uninstall(self, python: Path, names: frozenset[str], work: Path, context: Context) -> None:
         """Remove distributions (see :class:`~imageai_envs.engines.base.Engine`)."""
         if names:
             argv: list[str | Path] = [python, "-I", "-m", "pip", "uninstall", "--yes", *sorted(names)]
-            done = self._run(argv, work, log, Silent())
+            done = self._run(argv, work, context)
             if not done.ok:
-                raise install_failure(done, log.path)
+                raise install_failure(done, context.log.path)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.errors import RequestError
-from imageai_envs.base.process import Finished, Log, clean_environment, run
-from imageai_envs.base.progress import Silent
+from imageai_envs.base.process import Finished, clean_environment, run
 from imageai_envs.engines.failures import install_failure, resolution_failure
 from imageai_envs.engines.files import follow, no_binary, options_beside, options_for, split_lock, write_lines
 from imageai_envs.engines.index_settings import for_uv, options_for_uv
@@ -20,8 +19,7 @@ from imageai_envs.locks.lockfile import parse_pins, render_pins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.engines.base import Resolution
     from imageai_envs.engines.files import InstallFiles
     from imageai_envs.installed.local_wheel import LocalWheel
@@ -99,12 +97,10 @@ class UvEngine:
 
     Attributes:
         executable: the program.
-        home: where it keeps what lets uv recognize a wheel.
         cache: a cache to use in place of the user's.
     """
 
     executable: Path
-    home: Home
     cache: Path | None = None
 
     @property
@@ -130,12 +126,7 @@ class UvEngine:
         return f"uv {self._version}"
 
     def _run(
-        self,
-        arguments: list[str | Path],
-        work: Path,
-        log: Log,
-        reporter: Reporter,
-        extra: dict[str, str] | None = None,
+        self, arguments: list[str | Path], work: Path, context: Context, extra: dict[str, str] | None = None
     ) -> Finished:
         # `work` as directory: a pyproject.toml with [tool.uv] overrides where the user happens to stand must not
         # change what is resolved. Their uv.toml and their index variables still count.
@@ -143,8 +134,8 @@ class UvEngine:
             [self.executable, *arguments, "--color", "never"],
             environment=clean_environment({**for_uv(), **self._own_cache(), **(extra or {})}),
             cwd=work,
-            log=log,
-            on_line=lambda line: follow(line, reporter),
+            log=context.log,
+            on_line=lambda line: follow(line, context.reporter),
         )
 
     def _own_cache(self) -> dict[str, str]:
@@ -152,7 +143,7 @@ class UvEngine:
         return {"UV_CACHE_DIR": str(self.cache), "UV_LINK_MODE": "hardlink"} if self.cache else {}
 
     def resolve(
-        self, resolution: Resolution, interpreter: Interpreter, work: Path, log: Log, reporter: Reporter
+        self, resolution: Resolution, interpreter: Interpreter, work: Path, context: Context
     ) -> tuple[Pin, ...]:
         """Return the pins that satisfy ``resolution`` (see :class:`~imageai_envs.engines.base.Engine`)."""
         common: list[str | Path] = [
@@ -165,11 +156,11 @@ class UvEngine:
             common += ["--python-version", resolution.target.python_version]
         # uv keeps the versions of an existing output file, as pip-tools does.
         output = write_lines(work / "resolved.txt", render_pins(resolution.preferences(), comments=False))
-        self._compile("resolve", resolution.requirements, resolution.constraints, common, output, log, reporter)
+        self._compile("resolve", resolution.requirements, resolution.constraints, common, output, context)
         pins = list(parse_pins(output.read_text(encoding="utf-8")))
         if resolution.alone:
             alone = work / "alone.txt"
-            self._compile("alone", resolution.alone, (), [*common, "--no-deps"], alone, log, reporter)
+            self._compile("alone", resolution.alone, (), [*common, "--no-deps"], alone, context)
             pins += parse_pins(alone.read_text(encoding="utf-8"))
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
@@ -180,8 +171,7 @@ class UvEngine:
         constraints: tuple[str, ...],
         options: list[str | Path],
         output: Path,
-        log: Log,
-        reporter: Reporter,
+        context: Context,
     ) -> None:
         work = output.parent
         arguments: list[str | Path] = [
@@ -193,17 +183,16 @@ class UvEngine:
         ]
         if constraints:
             arguments += ["--constraints", write_lines(work / f"{name}-constraints.txt", constraints)]
-        done = self._run([*arguments, *options, "--output-file", output], work, log, reporter)
+        done = self._run([*arguments, *options, "--output-file", output], work, context)
         if not done.ok:
-            raise resolution_failure(done, log.path)
+            raise resolution_failure(done, context.log.path)
 
     def install(
         self,
         python: Path,
         lock: Lock,
         work: Path,
-        log: Log,
-        reporter: Reporter,
+        context: Context,
         only: frozenset[str] | None = None,
         beside: Sequence[LocalWheel] = (),
     ) -> None:
@@ -221,47 +210,52 @@ class UvEngine:
         # installed; asking it whether its pages of 55 distributions are still the same takes longer than installing.
         # A cache that lacks something says so in hundredths of a second, before anything is installed. So does an old
         # uv (0.9) that reads no pages from files.
-        done = self._run([*command, *self._beside(beside, work), "--offline"], work, log, reporter)
+        done = self._run([*command, *self._beside(beside, work, context), "--offline"], work, context)
         if not done.ok:
             for wheel in beside:
-                self.install_wheel(python, wheel, work, log, reporter)
-            done = self._run(command, work, log, reporter)
+                self.install_wheel(python, wheel, work, context)
+            done = self._run(command, work, context)
         if not done.ok:
-            raise install_failure(done, log.path)
+            raise install_failure(done, context.log.path)
 
-    def _beside(self, wheels: Sequence[LocalWheel], work: Path) -> list[str | Path]:
+    def _beside(self, wheels: Sequence[LocalWheel], work: Path, context: Context) -> list[str | Path]:
         if not wheels:
             return []
-        pages = self.home.cache / "pages"
+        pages = context.home.cache / "pages"
         try:
             pages.mkdir(parents=True, exist_ok=True)
         except OSError:
             pages = work  # it takes a little longer then
         return options_beside(wheels, work, pages)
 
-    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, log: Log, reporter: Reporter) -> None:
+    def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, context: Context) -> None:
         """Install one wheel file (see :class:`~imageai_envs.engines.base.Engine`)."""
         command: list[str | Path] = [
             "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-python-downloads",
             "--reinstall", *options_for(wheel, work),
         ]  # fmt: skip
-        done = self._run(command, work, log, reporter)
+        done = self._run(command, work, context)
         if not done.ok:
-            raise install_failure(done, log.path)
+            raise install_failure(done, context.log.path)
 
     def apart(self, cache: Path) -> UvEngine:
         """Return the same with another cache (see :class:`~imageai_envs.engines.base.Engine`)."""
         return replace(self, cache=cache)
 
-    def distrust(self, names: frozenset[str], work: Path, log: Log) -> bool:
+    def distrust(self, names: frozenset[str], work: Path, context: Context) -> bool:
         """Forget cached files (see :class:`~imageai_envs.engines.base.Engine`)."""
         # uv waits until no other uv uses its cache, and `uv run` does for hours.
-        done = self._run(["cache", "clean", *sorted(names)], work, log, Silent(), {"UV_LOCK_TIMEOUT": _LOCK_TIMEOUT})
+        done = self._run(
+            ["cache", "clean", *sorted(names)],
+            work,
+            context,
+            {"UV_LOCK_TIMEOUT": _LOCK_TIMEOUT},
+        )
         return done.ok
 
-    def uninstall(self, python: Path, names: frozenset[str], work: Path, log: Log) -> None:
+    def uninstall(self, python: Path, names: frozenset[str], work: Path, context: Context) -> None:
         """Remove distributions (see :class:`~imageai_envs.engines.base.Engine`)."""
         if names:
-            done = self._run(["pip", "uninstall", "--python", python, *sorted(names)], work, log, Silent())
+            done = self._run(["pip", "uninstall", "--python", python, *sorted(names)], work, context)
             if not done.ok:
-                raise install_failure(done, log.path)
+                raise install_failure(done, context.log.path)

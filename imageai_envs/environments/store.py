@@ -21,8 +21,8 @@ from imageai_envs.environments.transaction import is_held, is_unsettled, locked,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
@@ -117,16 +117,19 @@ class Store:
     """The environments of one user.
 
     Attributes:
-        home: where they and what is known of them lie.
-        reporter: told what is kept when a broken-off command is settled.
+        context: where they lie, and who is told what is kept when a broken-off command is settled.
     """
 
-    home: Home
-    reporter: Reporter
+    context: Context
+
+    @property
+    def home(self) -> Home:
+        """Return where environments and what is known of them lie."""
+        return self.context.home
 
     def root_for(self, name: str) -> Path:
         """Return where the environment ``name`` lies, or would lie."""
-        return self.linked(name) or self.home.environments / name
+        return self.linked(name) or self.context.home.environments / name
 
     def place(self, name: str | None, path: Path | None) -> tuple[str, Path]:
         """Return name and directory of an environment to be: in the store, or at ``path``.
@@ -147,16 +150,16 @@ class Store:
                     hint=f"Another name, or replace that one: --path {shlex.quote(str(linked))} --force",
                     code="exists",
                 )
-            _check_path(self.home.environments / name)
-            return name, self.home.environments / name
+            _check_path(self.context.home.environments / name)
+            return name, self.context.home.environments / name
         root = _absolute(path)
         _check_path(root)
         own = validate_name(name) if name is not None else _name_of_project(root)
-        if not owns(root, self.home):
+        if not owns(root, self.context.home):
             _check_place(root)
         linked = self.linked(own)
         elsewhere = linked is not None and ownership.real_place(linked) != ownership.real_place(root)
-        if elsewhere or (self.home.environments / own).exists():
+        if elsewhere or (self.context.home.environments / own).exists():
             raise RequestError(
                 f"There is another environment called {own}.",
                 hint=f"Give this one a name: imageai-env create NAME --path {path}",
@@ -166,7 +169,7 @@ class Store:
 
     def linked(self, name: str) -> Path | None:
         """Return where a ``--path`` environment called ``name`` lies."""
-        return ownership.named(name, self.home)
+        return ownership.named(name, self.context.home)
 
     def get(self, name_or_path: str, *, to_use: bool = False) -> Environment:
         """Return an existing environment by name or by directory.
@@ -180,9 +183,9 @@ class Store:
         """
         by_path, root = looks_like_path(name_or_path), self._root_of(name_or_path)
         if to_use or not (by_path or self.linked(name_or_path)):
-            settled = recover(root, self.home, self.reporter)
+            settled = recover(root, self.context)
         else:
-            settled = not (is_unsettled(root, self.home) and is_held(root, self.home))
+            settled = not (is_unsettled(root, self.context) and is_held(root, self.context.home))
         if not settled and not is_finished(root):
             raise BusyError(
                 f"Another imageai-env is building {root} right now.",
@@ -207,12 +210,12 @@ class Store:
 
     def _at(self, root: Path, name: str | None = None) -> Environment:
         """Return the environment with a marker at ``root``; of one that is not ours, nothing is believed."""
-        own = ownership.name_of(root, self.home)
+        own = ownership.name_of(root, self.context.home)
         return Environment(own or name or root.name, root, read_state(root), ours=own is not None)
 
     def _waiting(self, root: Path) -> RequestError | None:
         """Return the error for an environment that waits aside since its replacement was broken off."""
-        if not owns(aside(root), self.home):
+        if not owns(aside(root), self.context.home):
             return None
         return RequestError(
             f"The replacement of {root} was broken off; the environment before it waits beside it.",
@@ -237,7 +240,7 @@ class Store:
             BusyError: another process works on it, and ``wait`` is False.
         """
         root = self._root_of(name_or_path)
-        if not owns(root, self.home) and not is_unsettled(root, self.home):
+        if not owns(root, self.context.home) and not is_unsettled(root, self.context):
             found: Environment | None = None
             with suppress(BusyError):  # begun by another process this very moment: then that is waited for
                 found = self.get(name_or_path)  # says that there is none, and what there is
@@ -246,7 +249,7 @@ class Store:
                     raise not_ours(root)
                 yield found
                 return
-        with locked(root, self.home, self.reporter, wait=wait):
+        with locked(root, self.context, wait=wait):
             yield self.get(name_or_path, to_use=True)
 
     def missing(self, name: str) -> RequestError:
@@ -270,14 +273,14 @@ class Store:
         found: dict[str, Environment] = {}
         for root in self._inside():
             try:
-                recover(root, self.home, self.reporter)
+                recover(root, self.context)
                 if has_marker(root):
                     found[root.name] = self._at(root)
             except PermissionError as error:  # noqa: PERF203 - one that somebody closed does not hide the others
-                self.reporter.warn(f"{root} cannot be looked into: {error.strerror}")
+                self.context.reporter.warn(f"{root} cannot be looked into: {error.strerror}")
         for name, root in self._outside():
-            waiting = owns(aside(root), self.home)
-            if waiting or owns(root, self.home):
+            waiting = owns(aside(root), self.context.home)
+            if waiting or owns(root, self.context.home):
                 found[name] = Environment(name, root, read_state(root))
         return [found[name] for name in sorted(found)]
 
@@ -287,23 +290,25 @@ class Store:
         for root in self._inside():
             with suppress(PermissionError):
                 inside |= {root.name} if has_marker(root) else set()
-        return sorted({*inside, *(name for name, root in self._outside() if owns(root, self.home))})
+        return sorted({*inside, *(name for name, root in self._outside() if owns(root, self.context.home))})
 
     def _inside(self) -> list[Path]:
         """Return the directories of the store that are environments, or that killed commands left something of."""
-        if not self.home.environments.is_dir():
+        if not self.context.home.environments.is_dir():
             return []
-        places = {ownership.place_of(entry).name for entry in self.home.environments.iterdir()}
-        return [self.home.environments / name for name in sorted(places) if not name.startswith(".")]
+        places = {ownership.place_of(entry).name for entry in self.context.home.environments.iterdir()}
+        return [self.context.home.environments / name for name in sorted(places) if not name.startswith(".")]
 
     def _outside(self) -> list[tuple[str, Path]]:
         """Return names and directories of the environments that lie elsewhere."""
-        inside = self.home.environments.resolve()
-        recorded = {record.name: record.root for record in ownership.records(self.home) if record.root.parent != inside}
+        inside = self.context.home.environments.resolve()
+        recorded = {
+            record.name: record.root for record in ownership.records(self.context.home) if record.root.parent != inside
+        }
         return [
             (name, root)
-            for name in {**ownership.links(self.home), **recorded}
-            if (root := ownership.named(name, self.home)) is not None
+            for name in {**ownership.links(self.context.home), **recorded}
+            if (root := ownership.named(name, self.context.home)) is not None
         ]
 
 

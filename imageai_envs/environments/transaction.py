@@ -19,6 +19,7 @@ import shlex
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,15 +56,14 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
 
-_doomed: list[tuple[Path, Home]] = []  # out of the way, to be deleted by this process
 _WAIT_QUIETLY = 0.5  # seconds before a waiting command says so
 
 
 @contextmanager
-def locked(root: Path, home: Home, reporter: Reporter, *, wait: bool = True) -> Iterator[None]:
+def locked(root: Path, context: Context, *, wait: bool = True) -> Iterator[None]:
     """Hold the environment at ``root`` against other processes, and settle what a dead one left behind.
 
     A second process waits and says so.
@@ -73,7 +73,7 @@ def locked(root: Path, home: Home, reporter: Reporter, *, wait: bool = True) -> 
     """
     from filelock import Timeout
 
-    lock = _file_lock(root, home)
+    lock = _file_lock(root, context.home)
     try:
         lock.acquire(timeout=_WAIT_QUIETLY)
     except Timeout:
@@ -81,10 +81,10 @@ def locked(root: Path, home: Home, reporter: Reporter, *, wait: bool = True) -> 
             raise BusyError(
                 f"Another imageai-env is working on {root}.", hint="Run it again without --no-wait to wait for it."
             ) from None
-        reporter.note(f"another imageai-env is working on {root}; waiting for it")
+        context.reporter.note(f"another imageai-env is working on {root}; waiting for it")
         lock.acquire()
     try:
-        settle(root, home, reporter)
+        settle(root, context)
         yield
     finally:
         lock.release()
@@ -100,22 +100,22 @@ def _file_lock(root: Path, home: Home) -> BaseFileLock:
     return FileLock(home.locks / f"{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.lock", is_singleton=True)
 
 
-def is_unsettled(root: Path, home: Home) -> bool:
+def is_unsettled(root: Path, context: Context) -> bool:
     """Tell whether a replacement of ``root`` is under way, or was broken off."""
+    home = context.home
     building = is_building(root) and owns(root, home)
-    return building or owns(aside(root), home) or bool(_rests(root, home))
+    return building or owns(aside(root), home) or bool(_rests(root, context))
 
 
-def _rests(root: Path, home: Home) -> list[Path]:
+def _rests(root: Path, context: Context) -> list[Path]:
     """Return what a killed command left of ``root``: half deleted, or not yet begun."""
     found = []
-    doomed = {path for path, _ in _doomed}
     with contextlib.suppress(OSError):
         for entry in root.parent.glob(f".{glob.escape(root.name)}.imageai-env-*"):
             match = LEFTOVER.fullmatch(entry.name)
-            if match is None or match["kind"] == "old" or entry in doomed:
+            if match is None or match["kind"] == "old" or entry in context.later:
                 continue
-            if owns(entry, home) or is_half_marked(entry, home):
+            if owns(entry, context.home) or is_half_marked(entry, context.home):
                 found.append(entry)
     return found
 
@@ -133,52 +133,52 @@ def is_held(root: Path, home: Home) -> bool:
     return False
 
 
-def recover(root: Path, home: Home, reporter: Reporter) -> bool:
+def recover(root: Path, context: Context) -> bool:
     """Settle what a dead process left at ``root``; return False when a living one is still at work there."""
     from filelock import Timeout
 
-    if not is_unsettled(root, home):
+    if not is_unsettled(root, context):
         return True
-    lock = _file_lock(root, home)
+    lock = _file_lock(root, context.home)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         return False
     try:
-        settle(root, home, reporter)
+        settle(root, context)
     finally:
         lock.release()
     return True
 
 
-def settle(root: Path, home: Home, reporter: Reporter) -> None:
+def settle(root: Path, context: Context) -> None:
     """Finish or undo an interrupted replacement of ``root``. Must be called under :func:`locked`.
 
     An environment whose state is there and cannot be read decides nothing: then both stay as they are.
     """
-    for rest in _rests(root, home):
-        if owns(rest, home):
-            _finish(rest, home, reporter)
+    for rest in _rests(root, context):
+        if owns(rest, context.home):
+            _finish(rest, context)
         else:
             unmark(rest)
     old = aside(root)
     condition = condition_of(root)
-    if owns(old, home):
+    if owns(old, context.home):
         if not os.path.lexists(root):
             old.rename(root)
-        elif condition is Condition.FINISHED and owns(root, home):
-            discard(old, home, reporter, of=root)  # the change had happened; only the sweeping was missing
+        elif condition is Condition.FINISHED and owns(root, context.home):
+            discard(old, context, of=root)  # the change had happened; only the sweeping was missing
             end_building(root)
-        elif condition is Condition.UNFINISHED or not owns(root, home):
-            discard(root, home, reporter)
+        elif condition is Condition.UNFINISHED or not owns(root, context.home):
+            discard(root, context)
             old.rename(root)
-    elif is_building(root) and owns(root, home):
+    elif is_building(root) and owns(root, context.home):
         if condition is Condition.FINISHED:
             end_building(root)
         elif condition is Condition.UNFINISHED:
-            discard(root, home, reporter)
-    forget_gone(root, home)
-    sweep()
+            discard(root, context)
+    forget_gone(root, context.home)
+    context.finish()
 
 
 @dataclass
@@ -193,7 +193,7 @@ class Replacement:
 
 
 @contextmanager
-def replacing(root: Path, name: str, home: Home, reporter: Reporter, *, force: bool) -> Iterator[Replacement]:
+def replacing(root: Path, name: str, context: Context, *, force: bool) -> Iterator[Replacement]:
     """Build a new environment at ``root`` inside the block; undo everything if the block fails.
 
     The block must end with the state written (see :func:`imageai_envs.environments.environment.write_state`).
@@ -201,38 +201,37 @@ def replacing(root: Path, name: str, home: Home, reporter: Reporter, *, force: b
     Args:
         root: final path; must be held by :func:`locked`.
         name: the environment's name.
-        home: where the record of it is kept.
-        reporter: told of what is kept of the old one.
+        context: where things live, who is told, what is recorded.
         force: an environment of ours that is there already may be replaced.
 
     Raises:
         RequestError: something is there that may not be replaced.
     """
-    check_free(root, home, force=force)
+    check_free(root, context.home, force=force)
     old, was_empty = aside(root), False
-    if owns(root, home):
-        if owns(old, home):  # beside one whose state could not be read: see settle
-            discard(old, home, reporter, of=root)
+    if owns(root, context.home):
+        if owns(old, context.home):  # beside one whose state could not be read: see settle
+            discard(old, context, of=root)
         root.rename(old)
     elif root.is_dir():
         root.rmdir()  # empty, as check_free has seen
         was_empty = True
     replacement = Replacement()
     try:
-        _begin(root, name, home)
+        _begin(root, name, context.home)
         yield replacement
         if not is_finished(root):
             raise InstallError(f"{root} was not finished.", code="unfinished")
         end_building(root)
     except BaseException:
         if not is_finished(root):
-            _undo(root, old, home, reporter)
+            _undo(root, old, context)
             if was_empty and not os.path.lexists(root):
                 root.mkdir()
         raise
-    if owns(old, home):
-        replacement.kept += filter(None, [discard(old, home, reporter, of=root)])
-    forget_gone(root, home)
+    if owns(old, context.home):
+        replacement.kept += filter(None, [discard(old, context, of=root)])
+    forget_gone(root, context.home)
 
 
 def _begin(root: Path, name: str, home: Home) -> None:
@@ -258,19 +257,19 @@ def _rest_of(root: Path, id_: str | None) -> Path:
     return place
 
 
-def _undo(root: Path, old: Path, home: Home, reporter: Reporter) -> None:
+def _undo(root: Path, old: Path, context: Context) -> None:
     """Take the unfinished environment out of the way and bring the old one back."""
-    if owns(root, home):
+    if owns(root, context.home):
         try:
-            discard(root, home, reporter)
+            discard(root, context)
         except OSError:  # no room even for a note of what the user put into it: all of it stays
             place = kept_beside(root)
             root.rename(place)
-            reporter.warn(f"what was begun is kept as a whole in {place}")
-    if owns(old, home):
+            context.reporter.warn(f"what was begun is kept as a whole in {place}")
+    if owns(old, context.home):
         old.rename(root)
-    forget_gone(root, home)
-    sweep()
+    forget_gone(root, context.home)
+    context.finish()
 
 
 def check_free(root: Path, home: Home, *, force: bool) -> None:
@@ -333,50 +332,44 @@ def check_not_inside(root: Path) -> None:
         )
 
 
-def discard(directory: Path, home: Home, reporter: Reporter, *, of: Path | None = None) -> Kept | None:
+def discard(directory: Path, context: Context, *, of: Path | None = None) -> Kept | None:
     """Put a directory of ours out of the way, to be deleted; keep what the user put into it, and say so.
 
     ``of`` is the environment that it belongs to, if that is not ``directory`` itself. It is gone from its name at once;
-    its files go with :func:`sweep`, or with the next command if that is not reached.
+    its files go at the end of the context, or with the next command if that is not reached.
 
     Raises:
         RequestError: it is not ours.
         OSError: it cannot be read or renamed; then nothing has changed.
     """
-    if not owns(directory, home):
+    if not owns(directory, context.home):
         raise RequestError(f"{directory} is not an environment of this store; it is left alone.", code="not-ours")
     if not marker_of(directory):  # of a version before: half deleted, it must still be known
-        mark(directory, register(name_of(directory, home) or directory.name, of or directory, home))
-    plan_keeping(directory, of or directory, home)
+        mark(directory, register(name_of(directory, context.home) or directory.name, of or directory, context.home))
+    plan_keeping(directory, of or directory, context.home)
     # Renamed first: a half-deleted directory must never answer to an environment's name.
     doomed = _rest_of(of or directory, marker_of(directory))
     directory.rename(doomed)
-    return _finish(doomed, home, reporter)
+    return _finish(doomed, context)
 
 
-def _finish(doomed: Path, home: Home, reporter: Reporter) -> Kept | None:
-    """Keep what is to be kept of a directory that is out of the way, then give it up to :func:`sweep`."""
+def _finish(doomed: Path, context: Context) -> Kept | None:
+    """Keep what is to be kept of a directory that is out of the way, then have it deleted later."""
     try:
         kept = carry_out(doomed)
     except OSError as error:
-        reporter.warn(
+        context.reporter.warn(
             f"what was not part of the environment cannot be moved out of {doomed} ({error.strerror or error}); "
             "it stays there, and the next command tries again"
         )
         return None
     if kept:
-        reporter.warn(kept.words())
-    _doomed.append((doomed, home))
+        context.reporter.warn(kept.words())
+    context.later[doomed] = partial(_delete, doomed, context.home)
     return kept
 
 
-def sweep() -> None:
-    """Delete what :func:`discard` put out of the way. Called after the answer was given; 20,000 files take a while."""
-    while _doomed:
-        _sweep(*_doomed.pop())
-
-
-def _sweep(doomed: Path, home: Home) -> None:
+def _delete(doomed: Path, home: Home) -> None:
     """Delete a directory, its marker last: what a kill leaves of it is still known to be ours.
 
     Another process may be at it too; what resists is left to the next command.

@@ -21,8 +21,8 @@ from imageai_envs.request.target import Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
     from imageai_envs.request.interpreter import Interpreter
     from imageai_envs.templates.template import Template
 
@@ -51,10 +51,9 @@ class _Wanted:
 def choose(
     template: Template,
     wanted: str | None,
+    context: Context,
     *,
-    home: Home,
     fetch: Callable[[str], Path] | None,
-    reporter: Reporter,
     machine_target: str | None = None,
     why_no_fetch: str = "downloads are not allowed (--no-download), or uv is not installed",
 ) -> Interpreter:
@@ -68,9 +67,8 @@ def choose(
         template: says which Pythons its TensorFlow and ImageAI run on.
         wanted: a version (``3.10``, ``3.10.13``, ``python3.10``, ``cp310``), the path or the name of an
             executable, the directory of an environment or installation; or None.
-        home: where answers of interpreters are kept.
+        context: where things live, who is told, what is recorded.
         fetch: gets a Python such as ``3.10`` and returns its path; None when nothing may be fetched.
-        reporter: is told what was decided.
         machine_target: a ``platform.machine()`` to prefer instead of this host's.
         why_no_fetch: the reason for ``fetch`` being None, in words that may follow a colon.
 
@@ -81,11 +79,11 @@ def choose(
     """
     version = _version(wanted)
     if wanted is not None and version is None:
-        return _named(template, wanted, home=home, reporter=reporter)
+        return _named(template, wanted, context)
     if version is not None and not template.allows_python(version.minor):
-        found = find_interpreters(home, reporter=reporter)
+        found = find_interpreters(context)
         raise _unsupported(template, str(version), _ranked(template, found, machine_target))
-    found = find_interpreters(home, reporter=reporter)
+    found = find_interpreters(context)
     fitting = _ranked(template, found, machine_target)
     chosen = next((one for one in fitting if version is None or version.fits(one)), None)
     if chosen is not None:
@@ -93,8 +91,10 @@ def choose(
     missing = str(version) if version else _first_choice(template)
     if fetch is None:
         raise _not_found(template, version, missing, found, fitting, why_no_fetch)
-    reporter.note(f"No Python {version or template.python_words()} was found here; Python {missing} is fetched.")
-    return _fetched(missing, fetch(missing), home)
+    context.reporter.note(
+        f"No Python {version or template.python_words()} was found here; Python {missing} is fetched."
+    )
+    return _fetched(missing, fetch(missing), context.home)
 
 
 def _version(wanted: str | None) -> _Wanted | None:
@@ -130,18 +130,18 @@ def _first_choice(template: Template) -> str:
     return next((f"3.{minor}" for minor in range(30, 5, -1) if template.allows_python((3, minor))), "3.10")
 
 
-def _named(template: Template, wanted: str, *, home: Home, reporter: Reporter) -> Interpreter:
+def _named(template: Template, wanted: str, context: Context) -> Interpreter:
     """Return the interpreter at the path (or of the command) ``wanted``."""
     path = _executable(wanted)
     try:
-        interpreter = interrogate(path, home, source="asked")
+        interpreter = interrogate(path, context.home, source="asked")
     except Unanswered as reason:
         raise PythonNotFoundError(
             f"{path} is not a working Python: {reason}.", hint="imageai-env python list"
         ) from reason
     asked = f"{wanted}, which is {interpreter.implementation} {interpreter.version_text}"
     if not template.allows_python(interpreter.minor):
-        found = find_interpreters(home, reporter=reporter)
+        found = find_interpreters(context)
         raise _unsupported(template, asked, _ranked(template, found, None))
     if interpreter.unusable:
         raise RequestError(
@@ -159,7 +159,7 @@ def _named(template: Template, wanted: str, *, home: Home, reporter: Reporter) -
             code="python-incomplete",
         )
     if interpreter.executable != path:
-        reporter.note(f"{wanted} leads to {interpreter.executable}, which is taken.")
+        context.reporter.note(f"{wanted} leads to {interpreter.executable}, which is taken.")
     return interpreter
 
 

@@ -13,6 +13,7 @@ from imageai_envs.request.interpreter import Interpreter
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import Home
     from imageai_envs.base.progress import Reporter
 
@@ -20,26 +21,25 @@ if TYPE_CHECKING:
 _AT_ONCE = 4
 
 
-def find_interpreters(home: Home, *, reporter: Reporter) -> tuple[Interpreter, ...]:
+def find_interpreters(context: Context) -> tuple[Interpreter, ...]:
     """Return the interpreters of this machine, also those that cannot run TensorFlow (see ``unusable``).
 
     Files that do not answer as a Python (shims without a version behind them, dangling links, directories)
     are left out without a word; one that hangs is left out with a warning.
 
     Args:
-        home: answers are kept under its cache.
-        reporter: is warned of interpreters that hang.
+        context: where things live, who is told, what is recorded.
 
     Returns:
         One entry per real file, in the order of :func:`places.candidates`.
     """
     sources: dict[str, places.Candidate] = {}
-    for candidate in places.candidates(home.cache / "python-discovery"):
+    for candidate in places.candidates(context.home.cache / "python-discovery"):
         base = probing.base_executable(candidate.executable)
         if base is not None and places.runs(base):
             sources.setdefault(os.path.realpath(base), places.Candidate(base, candidate.source))
-    memory = _memory(home)
-    answers = _answers(sources, memory, reporter)
+    memory = _memory(context.home)
+    answers = _answers(sources, memory, context.reporter)
     memory.save()
     found: dict[str, Interpreter] = {}
     for real, facts in answers.items():

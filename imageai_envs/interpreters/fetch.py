@@ -15,9 +15,8 @@ from imageai_envs.base.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.process import Finished, Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
+    from imageai_envs.base.process import Finished
 
 # Variables, not options: a uv that does not know them ignores them. Nothing may appear outside of uv's store:
 # a `python3.10` in ~/.local/bin would change what the user's shell finds.
@@ -35,29 +34,27 @@ _REASONS = (
 )
 
 
-def uv_fetcher(uv: Path, home: Home, log: Log | None, reporter: Reporter) -> Callable[[str], Path]:
+def uv_fetcher(uv: Path, context: Context) -> Callable[[str], Path]:
     """Return a function that installs a Python such as ``3.10`` with ``uv`` and returns its executable.
 
     Args:
         uv: the uv executable.
-        home: its cache is the working directory, so that a ``.python-version``, ``uv.toml`` or ``.venv``
+        context: where things live, who is told, what is recorded.
             where the user happens to stand has no say. The user's and the system's configuration of uv,
             mirrors for example, stay in force.
-        log: where uv's output is recorded.
-        reporter: is told what happens.
 
     Returns:
         The function. It raises PythonNotFoundError when uv cannot deliver.
     """
 
     def fetch(version: str) -> Path:
-        directory = home.cache
+        directory = context.home.cache
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError:
             directory = Path.home()
-        reporter.step(f"fetching Python {version} with uv")
-        run = _Uv(uv, directory, log, reporter)
+        context.reporter.step(f"fetching Python {version} with uv")
+        run = _Uv(uv, directory, context)
         installed = run("install", version)
         if not installed.ok:
             # A failed installation leaves a directory that `uv python find` reports as found (uv 0.13.9), so
@@ -76,8 +73,8 @@ def uv_fetcher(uv: Path, home: Home, log: Log | None, reporter: Reporter) -> Cal
 class _Uv:
     """Runs ``uv python`` in one place with one environment."""
 
-    def __init__(self, uv: Path, directory: Path, log: Log | None, reporter: Reporter) -> None:
-        self._uv, self._directory, self._log, self._reporter = uv, directory, log, reporter
+    def __init__(self, uv: Path, directory: Path, context: Context) -> None:
+        self._uv, self._directory, self._log, self._reporter = uv, directory, context.log, context.reporter
 
     def __call__(self, *words: str) -> Finished:
         try:

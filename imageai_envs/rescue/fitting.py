@@ -25,8 +25,7 @@ from imageai_envs.rescue.unfit import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.engines.base import Engine
     from imageai_envs.locks.lockfile import Lock, Pin
     from imageai_envs.request.interpreter import Interpreter
@@ -113,8 +112,7 @@ class Fitting:
     selection: Selection
     interpreter: Interpreter
     engine: Engine
-    log: Log
-    reporter: Reporter
+    context: Context
     preferred: tuple[Pin, ...] = ()
     runs: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -141,7 +139,7 @@ class Fitting:
     def _resolve(self, items: list[Item]) -> Lock:
         self.runs += 1
         inputs = LockInputs(self.selection, asked_for(items, self.selection), self.interpreter.target)
-        return compile_lock(inputs, self.engine, self.interpreter, self.log, self.reporter, preferred=self.preferred)
+        return compile_lock(inputs, self.engine, self.interpreter, self.context, preferred=self.preferred)
 
     def _descend(self, items: list[Item]) -> tuple[list[Item], Lock]:
         """Let give way what the resolver's failures name, until it has no failure left to name."""
@@ -184,8 +182,8 @@ class Fitting:
         """Replace pins that the index does not have by the nearest that it has; drop what it does not know."""
         python = self.interpreter.target.python_version
         names = [item.name for item in items if item.requirement is not None]
-        self.reporter.step(f"asking the index about {len(names)} distributions")
-        self.known = releases(names, python, self.log)
+        self.context.reporter.step(f"asking the index about {len(names)} distributions")
+        self.known = releases(names, python, self.context.log)
         bounds = _bounds(self.selection, self.interpreter.target)
         return [self._existing(item, self.known.get(item.name), bounds, python) for item in items]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import InstallError, LockFileError, PythonNotFoundError
-from imageai_envs.base.logs import open_log
 from imageai_envs.base.paths import expanded
 from imageai_envs.base.progress import Silent
 from imageai_envs.engines import get_engine
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imageai_envs.base.paths import Home
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Engine
     from imageai_envs.installed.distributions import Distribution
     from imageai_envs.request.interpreter import Interpreter
@@ -103,7 +101,7 @@ class Rescue:
         }
 
 
-def plan_rescue(path: Path, home: Home, reporter: Reporter, how: How | None = None) -> Rescue:
+def plan_rescue(path: Path, context: Context, how: How | None = None) -> Rescue:
     """Plan the rescue of a file (requirements, freeze, ``environment.yml``, ``pyproject.toml``) or an environment.
 
     Nothing of an environment is run, and nothing is changed, save that a missing Python may be fetched.
@@ -114,16 +112,11 @@ def plan_rescue(path: Path, home: Home, reporter: Reporter, how: How | None = No
     """
     path = expanded(path)
     source = read_environment(path) if path.is_dir() else read_source(path)
-    return rescue_source(source, home, reporter, how)
+    return rescue_source(source, context, how)
 
 
 def plan_rescue_of(
-    distributions: Iterable[Distribution],
-    label: str,
-    python: str,
-    home: Home,
-    reporter: Reporter,
-    how: How | None = None,
+    distributions: Iterable[Distribution], label: str, python: str, context: Context, how: How | None = None
 ) -> Rescue:
     """Plan the rescue of what some Python has installed, for example a global one.
 
@@ -131,30 +124,29 @@ def plan_rescue_of(
         distributions: everything installed, in the order of ``sys.path``.
         label: how to call it: the environment's directory or the interpreter's path.
         python: its version, such as ``3.10``; empty when unknown.
-        home: where things live.
-        reporter: is told about steps.
+        context: where things live, who is told, what is recorded.
         how: what the user decided.
 
     Raises:
         UnsolvableError: the template itself does not resolve.
     """
-    return rescue_source(read_distributions(distributions, label, python), home, reporter, how)
+    return rescue_source(read_distributions(distributions, label, python), context, how)
 
 
-def rescue_source(source: Source, home: Home, reporter: Reporter, how: How | None = None) -> Rescue:
+def rescue_source(source: Source, context: Context, how: How | None = None) -> Rescue:
     """Plan the rescue of something that was read already (see :func:`plan_rescue`)."""
     how = how or How()
-    choice = choose_template(source, how, home)
+    choice = choose_template(source, how, context.home)
     source = replace(source, notes=(*source.notes, choice.note)) if choice.note else source
     parts = sort_lines(source, choice)
-    log = open_log(home, "rescue", "rescue")
-    engine = get_engine(how.engine, home)
-    interpreter, python, moved, no_python = _find_python(choice, how, home, log, reporter)
+    context = context.logged("rescue", "rescue")
+    engine = get_engine(how.engine)
+    interpreter, python, moved, no_python = _find_python(choice, how, context)
     if interpreter is None:
         fit = _unresolved(parts, choice.selection, no_python)
     else:
         choice = replace(choice, selection=choice.selection.on(interpreter.minor))
-        fitting = Fitting(choice.selection, interpreter, engine, log, reporter, parts.preferred)
+        fitting = Fitting(choice.selection, interpreter, engine, context, parts.preferred)
         fit = fitting.search(parts.wanted)
     extras, lock = _kept(source, fit, choice.selection, engine, interpreter)
     found = [*choice.problems, *([moved] if moved else []), *parts.problems, *settled(fit)]
@@ -167,12 +159,12 @@ def rescue_source(source: Source, home: Home, reporter: Reporter, how: How | Non
 
 
 def _find_python(
-    choice: Choice, how: How, home: Home, log: Log, reporter: Reporter
+    choice: Choice, how: How, context: Context
 ) -> tuple[Interpreter | None, str | None, Problem | None, str]:
     """Return the Python, what was asked for to get it, what is wrong with the one wanted, and why there is none."""
     wanted = choice.python
     try:
-        found = find_python(choice.selection, wanted, home, log, reporter, download=how.download)
+        found = find_python(choice.selection, wanted, context, download=how.download)
     except (PythonNotFoundError, InstallError) as error:
         if how.python or wanted is None:
             return None, how.python, None, error.message.splitlines()[0]
@@ -180,7 +172,7 @@ def _find_python(
         return found, wanted, None, ""
     # The source's Python is a wish; any other that the template runs on is nearer than none.
     try:
-        found = find_python(choice.selection, None, home, log, reporter, download=how.download)
+        found = find_python(choice.selection, None, context, download=how.download)
     except (PythonNotFoundError, InstallError) as error:
         return None, None, None, error.message.splitlines()[0]
     nearest = f"Python {found.target.python_version}"
@@ -219,7 +211,7 @@ def _kept(
     return kept, Lock(inputs.header(engine.describe(interpreter), pinned), fit.lock.pins)
 
 
-def carry_out(rescue: Rescue, name: str, home: Home, reporter: Reporter) -> Created:
+def carry_out(rescue: Rescue, name: str, context: Context) -> Created:
     """Create the clean environment. The source is not touched.
 
     Raises:
@@ -231,7 +223,7 @@ def carry_out(rescue: Rescue, name: str, home: Home, reporter: Reporter) -> Crea
     how, lock = rescue.how, rescue.lock
     request = Request(template=how.template, python=rescue.request.python) if lock else rescue.request
     wish = Wish(request, name, lock=lock, engine=how.engine, verify=how.verify, download=how.download)
-    return execute(plan_creation(wish, home, reporter), home, reporter)
+    return execute(plan_creation(wish, context), context)
 
 
 def check_name(name: str, home: Home) -> None:
@@ -240,7 +232,7 @@ def check_name(name: str, home: Home) -> None:
     Raises:
         RequestError: it cannot name an environment, or names one.
     """
-    check_free(Store(home, Silent()).root_for(validate_name(name)), home, force=False)
+    check_free(Store(Context(home, Silent())).root_for(validate_name(name)), home, force=False)
 
 
 def write_lock_to(rescue: Rescue, path: Path) -> None:

@@ -15,8 +15,7 @@ from imageai_envs.verification.probe_runner import run_probe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.locks.lockfile import Lock
 
 _LIBRARIES_TIMEOUT = 120  # seconds; a gigabyte is mapped, not read
@@ -61,7 +60,7 @@ def is_proved_here(lock: Lock) -> bool:
     return here and header.variant == "gpu" and header.release.framework is TENSORFLOW
 
 
-def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute: bool = True) -> CudaProof:
+def prove_cuda(root: Path, lock: Lock, context: Context, *, compute: bool = True) -> CudaProof:
     """Open the libraries in the environment's own process, then let TensorFlow list and use the GPUs that are there.
 
     Raises:
@@ -75,9 +74,9 @@ def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute:
             hint="The same command with --verify none",
             code="cuda-unknown",
         )
-    reporter.step("opening the CUDA libraries")
+    context.reporter.step("opening the CUDA libraries")
     words = ("libraries", needs.finder, *needs.sonames)
-    done, answer = run_probe(root, "cuda_probe.py", words, log, reporter, timeout=_LIBRARIES_TIMEOUT)
+    done, answer = run_probe(root, "cuda_probe.py", words, context, timeout=_LIBRARIES_TIMEOUT)
     opened: dict[str, Any] = answer["libraries"] if answer else {}  # type: ignore[assignment]
     failed = [
         f"  {soname} ({wheel_of(soname, needs.cuda) or 'in no wheel'}): {opened.get(soname, {}).get('error')}"
@@ -88,11 +87,11 @@ def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute:
         end = f"\n  {done.stderr.strip()[-500:]}" if not done.ok else ""
         raise VerifyError(
             redact("CUDA libraries that TensorFlow needs cannot be opened:\n" + "\n".join(failed) + end)
-            + f"\n  Full log: {log.path}",
+            + f"\n  Full log: {context.log.path}",
             hint="imageai-env doctor   says what this machine lacks",
             code="cuda-library",
         )
-    devices = _devices(root, log, reporter, compute=compute)
+    devices = _devices(root, context, compute=compute)
     return CudaProof(
         {soname: item["path"] for soname, item in opened.items()},
         bool(devices["driver"]),
@@ -101,24 +100,18 @@ def prove_cuda(root: Path, lock: Lock, log: Log, reporter: Reporter, *, compute:
     )
 
 
-def _devices(root: Path, log: Log, reporter: Reporter, *, compute: bool) -> dict[str, Any]:
-    reporter.step("asking TensorFlow for GPUs")
+def _devices(root: Path, context: Context, *, compute: bool) -> dict[str, Any]:
+    context.reporter.step("asking TensorFlow for GPUs")
     words = ("devices", "compute" if compute else "list")
     done, answer = run_probe(
-        root,
-        "cuda_probe.py",
-        words,
-        log,
-        reporter,
-        timeout=_DEVICES_TIMEOUT,
-        variables=device_variables("gpu"),
+        root, "cuda_probe.py", words, context, timeout=_DEVICES_TIMEOUT, variables=device_variables("gpu")
     )
     if not done.ok or not answer or not answer.get("ok"):
         last = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])
         said = f"\n  {answer.get('computed')}" if answer else ""
         raise VerifyError(
             f"TensorFlow sees a GPU and does not compute rightly on it (exit {done.returncode}).{said}\n{last}\n"
-            f"  Full log: {log.path}",
+            f"  Full log: {context.log.path}",
             hint="imageai-env doctor   compares driver and GPU with what this TensorFlow was built for",
             code="gpu-does-not-compute",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imageai_envs.base.process import Log
+    from imageai_envs.base.context import Context
     from imageai_envs.base.progress import Reporter
 
 _EVENT = "@@imageai-env-event@@"
@@ -122,8 +122,7 @@ def words(stage: str) -> str:
 
 def prove(
     root: Path,
-    log: Log,
-    reporter: Reporter,
+    context: Context,
     *,
     variant: str = "cpu",
     script: str = "imageai_full_probe.py",
@@ -138,8 +137,7 @@ def prove(
 
     Args:
         root: the environment.
-        log: gets all output.
-        reporter: hears of each stage.
+        context: where things live, who is told, what is recorded.
         variant: ``cpu`` hides GPUs from TensorFlow.
         script: the probe; ImageAI 3 and 2.1.5 have their own.
         only: stages to run, with the imports; all by default.
@@ -148,7 +146,7 @@ def prove(
     Raises:
         VerifyError: the probe did not even begin (``probe-died``).
     """
-    heard = _Listener(reporter)
+    heard = _Listener(context.reporter)
     arguments = ["{directory}"]
     if only:
         arguments += ["--only", ",".join(only)]
@@ -160,8 +158,7 @@ def prove(
             root,
             script,
             tuple(arguments),
-            log,
-            heard,
+            replace(context, reporter=heard),
             timeout=_TIMEOUT,
             variables=device_variables(variant) | WITHOUT_TF32,
         )
@@ -174,7 +171,9 @@ def prove(
             ended = _end(done.returncode)
         last = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])
     if not heard.plan:
-        raise VerifyError(f"The probe did not begin: {ended}.\n{last}\n  Full log: {log.path}", code="probe-died")
+        raise VerifyError(
+            f"The probe did not begin: {ended}.\n{last}\n  Full log: {context.log.path}", code="probe-died"
+        )
     stages = tuple(heard.stage(name, ended) for name in heard.plan)
     whole = answer or {}
     return Proof(

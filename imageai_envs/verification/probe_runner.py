@@ -6,15 +6,16 @@ from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.file_reading import parse_json
-from imageai_envs.base.paths import environment_python, home
-from imageai_envs.base.process import Finished, Log, clean_environment, run
+from imageai_envs.base.paths import environment_python
+from imageai_envs.base.process import Finished, clean_environment, run
 from imageai_envs.base.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
+
 
 MARK = "@@imageai-env@@"
 
@@ -23,8 +24,7 @@ def run_probe(
     root: Path,
     script: str,
     arguments: tuple[str, ...],
-    log: Log,
-    reporter: Reporter,
+    context: Context,
     *,
     timeout: float,
     variables: Mapping[str, str] | None = None,
@@ -38,7 +38,7 @@ def run_probe(
         InstallError: it cannot be started, or took longer than ``timeout`` seconds.
     """
     path = package_files("imageai_envs.verification.probes") / script
-    with scratch(home(), "probe") as work:
+    with scratch(context.home, "probe") as work:
         directory = str(work)
         environment = clean_environment(
             {
@@ -59,8 +59,8 @@ def run_probe(
             ],
             environment=environment,
             cwd=work,
-            log=log,
-            on_line=lambda line: None if line.startswith(MARK) else reporter.output(line),
+            log=context.log,
+            on_line=lambda line: None if line.startswith(MARK) else context.reporter.output(line),
             timeout=timeout,
         )
     return done, _read_answer(done)

@@ -18,8 +18,8 @@ from imageai_envs.verification.which_probes import probes_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.process import Finished, Log
-    from imageai_envs.base.progress import Reporter
     from imageai_envs.explain.rules import Rule
     from imageai_envs.locks.lockfile import Lock
 
@@ -65,7 +65,7 @@ def check_installed(root: Path, lock: Lock) -> None:
         )
 
 
-def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> Verification:
+def verify(root: Path, lock: Lock, level: str, context: Context) -> Verification:
     """Prove the environment at ``root`` up to ``level``.
 
     Raises:
@@ -74,16 +74,15 @@ def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> 
     check_installed(root, lock)
     if level == "none":
         return Verification("none", 0.0, {})
-    proof = prove_cuda(root, lock, log, reporter) if is_proved_here(lock) else None
+    proof = prove_cuda(root, lock, context) if is_proved_here(lock) else None
     if proof:
-        reporter.note(proof.words())
-    reporter.step("importing ImageAI" if level == "imports" else "classifying a picture with ImageAI")
+        context.reporter.note(proof.words())
+    context.reporter.step("importing ImageAI" if level == "imports" else "classifying a picture with ImageAI")
     done, answer = run_probe(
         root,
         probes_of(lock.header.imageai).quick,
         (level, "{directory}"),
-        log,
-        reporter,
+        context,
         timeout=_TIMEOUT,
         variables=device_variables(lock.header.variant),
     )
@@ -92,7 +91,7 @@ def verify(root: Path, lock: Lock, level: str, log: Log, reporter: Reporter) -> 
             answer["cuda"] = proof.to_json()
         seconds = answer.get("seconds", 0.0)
         return Verification(level, float(seconds) if isinstance(seconds, (int, float)) else 0.0, answer)
-    raise _failure(done, answer, log)
+    raise _failure(done, answer, context.log)
 
 
 def _failure(done: Finished, answer: dict[str, object] | None, log: Log) -> VerifyError:

@@ -76,7 +76,7 @@ def adopt(adoption: Adoption, store: Store) -> Environment:
         OSError: that cannot be written.
     """
     environment = adoption.environment
-    with locked(environment.root, store.home, store.reporter):
+    with locked(environment.root, store.context):
         mark(environment.root, register(environment.name, environment.root, store.home))
     return environment
 

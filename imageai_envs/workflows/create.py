@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from imageai_envs import __version__
 from imageai_envs.base.errors import LockFileError, RequestError
-from imageai_envs.base.logs import open_log
 from imageai_envs.base.scratch import scratch
 from imageai_envs.building import beside_lock
 from imageai_envs.building.install import Installer
@@ -36,7 +35,7 @@ from imageai_envs.workflows.before_build import warn_about_extras, warn_about_gp
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from imageai_envs.base.paths import Home
+    from imageai_envs.base.context import Context
     from imageai_envs.base.process import Log
     from imageai_envs.base.progress import Reporter
     from imageai_envs.engines.base import Engine
@@ -170,26 +169,26 @@ def _fetch_later(version: str) -> Path:
     raise _FetchLaterError(version)
 
 
-def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool = False) -> Plan:
+def plan_creation(wish: Wish, context: Context, *, dry_run: bool = False) -> Plan:
     """Look everything up that ``wish`` needs, and change nothing (save fetching a Python, unless ``dry_run``).
 
     Raises:
         RequestError: a name, version, place or requirement that cannot be.
         PythonNotFoundError: no interpreter fits.
     """
-    name, root = Store(home, reporter).place(wish.name, wish.path)
-    check_free(root, home, force=wish.force)
+    name, root = Store(context).place(wish.name, wish.path)
+    check_free(root, context.home, force=wish.force)
     lock = read_lock(wish.lock) if isinstance(wish.lock, Path) else wish.lock
     request = _request_of(lock, wish.request) if lock else wish.request
-    selection = select(request, home)
-    _tell(selection, request, reporter)
-    engine = get_engine(wish.engine, home)
-    log = open_log(home, name, "create")
+    selection = select(request, context.home)
+    _tell(selection, request, context.reporter)
+    engine = get_engine(wish.engine)
+    context = context.logged(name, "create")
     wanted = request.python or (lock.header.target.python_version if lock else None)
     fetch_later: str | None = None
     try:
         interpreter: Interpreter | None = find_python(
-            selection, wanted, home, log, reporter, download=wish.download, dry_run=dry_run
+            selection, wanted, context, download=wish.download, dry_run=dry_run
         )
     except _FetchLaterError as later:
         interpreter, fetch_later = None, later.version
@@ -206,7 +205,7 @@ def plan_creation(wish: Wish, home: Home, reporter: Reporter, *, dry_run: bool =
             check_clashes(inputs)
             lock = None if wish.upgrade else verified_lock(inputs)
     wish = replace(wish, request=request)
-    return Plan(wish, name, root, selection, interpreter, fetch_later, engine, lock, log)
+    return Plan(wish, name, root, selection, interpreter, fetch_later, engine, lock, context.log)
 
 
 def _request_of(lock: Lock, request: Request) -> Request:
@@ -232,14 +231,7 @@ def _tell(selection: Selection, request: Request, reporter: Reporter) -> None:
 
 
 def find_python(
-    selection: Selection,
-    wanted: str | None,
-    home: Home,
-    log: Log,
-    reporter: Reporter,
-    *,
-    download: bool,
-    dry_run: bool = False,
+    selection: Selection, wanted: str | None, context: Context, *, download: bool, dry_run: bool = False
 ) -> Interpreter:
     """Return the Python for a selection, fetching one with uv when none is here and that is allowed.
 
@@ -255,8 +247,8 @@ def find_python(
     elif uv is None:
         why_not = f"uv, which could fetch one, is not installed: {install_beside_us('uv')}"
     else:
-        fetch = _fetch_later if dry_run else uv_fetcher(uv, home, log, reporter)
-    return choose(selection.choosing, wanted, home=home, fetch=fetch, reporter=reporter, why_no_fetch=why_not)
+        fetch = _fetch_later if dry_run else uv_fetcher(uv, context)
+    return choose(selection.choosing, wanted, context, fetch=fetch, why_no_fetch=why_not)
 
 
 @dataclass
@@ -272,7 +264,7 @@ class _Clock:
         self.seconds[name] = round(time.monotonic() - start, 2)
 
 
-def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
+def execute(plan: Plan, context: Context) -> Created:
     """Do what the plan says. Whatever fails, what was there before is there afterwards.
 
     Raises:
@@ -283,55 +275,53 @@ def execute(plan: Plan, home: Home, reporter: Reporter) -> Created:
     if plan.interpreter is None:
         raise RequestError("This plan still has to fetch a Python.", code="no-python")
     interpreter, clock = plan.interpreter, _Clock()
-    warn_about_space(plan, reporter)
-    warn_about_gpu(plan, interpreter, reporter)
+    warn_about_space(plan, context.reporter)
+    warn_about_gpu(plan, interpreter, context.reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
-    with locked(plan.root, home, reporter, wait=plan.wish.wait):
+    with locked(plan.root, context, wait=plan.wish.wait):
         # Resolved before anything is touched: most failures happen here and cost nothing.
         if plan.lock and not plan.wish.lock:
-            reporter.note(f"using the lock that comes with the template, verified {plan.lock.header.verified}")
+            context.reporter.note(f"using the lock that comes with the template, verified {plan.lock.header.verified}")
         with clock.step("lock"):
-            lock = plan.lock or _resolve(plan, interpreter, home, reporter)
-        warn_about_extras(plan, lock, reporter)
-        with replacing(plan.root, plan.name, home, reporter, force=plan.wish.force) as replacement:
-            verification = _build(plan, interpreter, lock, home, reporter, clock)
+            lock = plan.lock or _resolve(plan, interpreter, context)
+        warn_about_extras(plan, lock, context.reporter)
+        with replacing(plan.root, plan.name, context, force=plan.wish.force) as replacement:
+            verification = _build(plan, interpreter, lock, context, clock)
             state = _state(plan, interpreter, lock, verification, clock)
             write_state(plan.root, state)
     environment = Environment(plan.name, plan.root, state)
     return Created(environment, verification, clock.seconds, plan.log.path, tuple(replacement.kept))
 
 
-def _resolve(plan: Plan, interpreter: Interpreter, home: Home, reporter: Reporter) -> Lock:
+def _resolve(plan: Plan, interpreter: Interpreter, context: Context) -> Lock:
     """Compile the lock, or take the one that the same question was answered with minutes ago."""
     inputs = LockInputs(plan.selection, plan.wish.request.extras, interpreter.target)
     engine = plan.engine.describe(interpreter)
-    lock = recall_lock(inputs.digest, engine, home)
+    lock = recall_lock(inputs.digest, engine, context.home)
     if lock is None:
         # With further requirements: as near as possible to the set that was proved.
         near = None if plan.wish.upgrade else nearest_lock(inputs)
         keep = near.pins if near else ()
-        lock = compile_lock(inputs, plan.engine, interpreter, plan.log, reporter, preferred=keep)
-        remember_lock(lock, home)
+        lock = compile_lock(inputs, plan.engine, interpreter, replace(context, log=plan.log), preferred=keep)
+        remember_lock(lock, context.home)
     return lock
 
 
-def _build(
-    plan: Plan, interpreter: Interpreter, lock: Lock, home: Home, reporter: Reporter, clock: _Clock
-) -> Verification:
+def _build(plan: Plan, interpreter: Interpreter, lock: Lock, context: Context, clock: _Clock) -> Verification:
     write_lock(plan.root, lock)
     with clock.step("venv"):
-        reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
-        pip = create_venv(interpreter, plan.root, plan.name, home, plan.log, plan.engine.uv)
+        context.reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
+        pip = create_venv(interpreter, plan.root, plan.name, replace(context, log=plan.log), plan.engine.uv)
         record_creation(plan.root)
-    with clock.step("install"), scratch(home, "install") as work:
-        reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
+    with clock.step("install"), scratch(context.home, "install") as work:
+        context.reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
         beside = (*(() if lock.pin("pip") else pip), *beside_lock.wheels(variant, work))
-        installer = Installer(plan.engine, plan.root, lock, home, plan.log, reporter)
+        installer = Installer(plan.engine, plan.root, lock, replace(context, log=plan.log))
         misrecorded = installer.install(work, beside=beside)
-        beside_lock.add(plan.root, variant, lock.header.target, reporter, misrecorded)
+        beside_lock.add(plan.root, variant, lock.header.target, context.reporter, misrecorded)
     with clock.step("verify"):
-        return verify(plan.root, lock, plan.wish.verify, plan.log, reporter)
+        return verify(plan.root, lock, plan.wish.verify, replace(context, log=plan.log))
 
 
 def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verification, clock: _Clock) -> State:

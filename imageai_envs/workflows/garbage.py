@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
 
 _CACHES = ("virtualenv", "pip-tools", "locks", "pages", "known-files")
 _KEPT_LOGS = 3  # of what was done without an environment, the last ones: somebody may be reading why it failed
@@ -102,7 +102,7 @@ def _helper_lock(helper: Path) -> Path:
     return helper.with_name(f"{helper.name}.lock")
 
 
-def collect(items: tuple[Garbage, ...], home: Home, reporter: Reporter) -> tuple[Garbage, ...]:
+def collect(items: tuple[Garbage, ...], context: Context) -> tuple[Garbage, ...]:
     """Delete, and return what is gone; what a process has begun to use meanwhile, or what resists, is not.
 
     Rests of environments go only where they are ours; the rest lies under our own cache and logs.
@@ -110,12 +110,12 @@ def collect(items: tuple[Garbage, ...], home: Home, reporter: Reporter) -> tuple
     for item in items:
         match = LEFTOVER.fullmatch(item.path.name) if item.kind == "rest" else None
         if match:
-            recover(item.path.with_name(match["name"]), home, reporter)
-    with nobody_at_work(home) as alone:
+            recover(item.path.with_name(match["name"]), context)
+    with nobody_at_work(context.home) as alone:
         for item in items if alone else ():
             with suppress(OSError):
-                _remove(item, home)
-    sweep_scratch(home)
+                _remove(item, context.home)
+    sweep_scratch(context.home)
     return tuple(item for item in items if not os.path.lexists(item.path))
 
 

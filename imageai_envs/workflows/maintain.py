@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.base.errors import RequestError
-from imageai_envs.base.logs import open_log
 from imageai_envs.checks import look_at, packages
 from imageai_envs.engines import get_engine
 from imageai_envs.engines.compile_lock import compile_lock
@@ -28,8 +27,7 @@ from imageai_envs.workflows.remove import remove
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.environments.environment import Environment
     from imageai_envs.environments.store import Store
     from imageai_envs.environments.users_files import Kept
@@ -58,12 +56,7 @@ class How:
 
 
 def recreate(
-    environment: Environment,
-    home: Home,
-    reporter: Reporter,
-    how: How,
-    lock: Lock | Path | None = None,
-    name: str | None = None,
+    environment: Environment, context: Context, how: How, lock: Lock | Path | None = None, name: str | None = None
 ) -> Created:
     """Build the environment anew from its lock, or from ``lock``; with ``name``, a further one beside it.
 
@@ -76,13 +69,13 @@ def recreate(
     check_changeable(environment, to_read=name is not None)
     extras = extra_requirements(environment) if how.keep_extra and lock is None else ()
     if extras:
-        lock, _ = _lock_anew(environment, extras, home, reporter, how)
+        lock, _ = _lock_anew(environment, extras, context, how)
     lock = lock or environment.lock()  # if it is lost, this says how to build the environment without it
     state = environment.state
     python = how.python
     if python is None and state and Path(state.python).exists():
         python = state.python
-    in_store = environment.root == home.environments / environment.name
+    in_store = environment.root == context.home.environments / environment.name
     wish = Wish(
         request=Request(python=python),
         name=name or environment.name,
@@ -94,7 +87,7 @@ def recreate(
         download=how.download,
         wait=how.wait,
     )
-    return execute(plan_creation(wish, home, reporter), home, reporter)
+    return execute(plan_creation(wish, context), context)
 
 
 def check_changeable(environment: Environment, *, to_read: bool = False) -> None:
@@ -153,7 +146,7 @@ class Changed:
     kept: tuple[Kept, ...] = ()
 
 
-def sync(environment: Environment, lock: Path | None, home: Home, reporter: Reporter, how: How) -> Changed:
+def sync(environment: Environment, lock: Path | None, context: Context, how: How) -> Changed:
     """Make the environment exactly a lock (its own by default) and return what changed; nothing is done if it is.
 
     Raises:
@@ -166,7 +159,7 @@ def sync(environment: Environment, lock: Path | None, home: Home, reporter: Repo
     if not findings and view.lock is not None and view.lock.digest == wanted.digest:
         return Changed(())
     before = {item.name: item.version for item in view.installed}
-    created = recreate(environment, home, reporter, how, lock=wanted)
+    created = recreate(environment, context, how, lock=wanted)
     after = {item.name: item.version for item in look_at(environment).installed}
     changes = tuple(
         Change(name, before.get(name, ""), after.get(name, ""))
@@ -177,7 +170,7 @@ def sync(environment: Environment, lock: Path | None, home: Home, reporter: Repo
 
 
 def upgrade(
-    environment: Environment, names: Sequence[str], extras: Sequence[str], home: Home, reporter: Reporter, how: How
+    environment: Environment, names: Sequence[str], extras: Sequence[str], context: Context, how: How
 ) -> Changed:
     """Lock anew (everything, or just ``names``; with further requirements), rebuild, verify; return the changes.
 
@@ -196,22 +189,17 @@ def upgrade(
             )
     if how.keep_extra:
         extras = (*extras, *extra_requirements(environment))
-    fresh, interpreter = _lock_anew(environment, extras, home, reporter, how, names)
+    fresh, interpreter = _lock_anew(environment, extras, context, how, names)
     changes = compare(lock.pins, fresh.pins)
     if not changes and fresh.header.inputs == lock.header.inputs:
         return Changed(())
-    reporter.note("changes: " + (", ".join(str(change) for change in changes) or "none in the packages"))
+    context.reporter.note("changes: " + (", ".join(str(change) for change in changes) or "none in the packages"))
     how = replace(how, python=str(interpreter.executable))
-    return Changed(changes, recreate(environment, home, reporter, how, lock=fresh).kept)
+    return Changed(changes, recreate(environment, context, how, lock=fresh).kept)
 
 
 def _lock_anew(
-    environment: Environment,
-    extras: Sequence[str],
-    home: Home,
-    reporter: Reporter,
-    how: How,
-    names: Sequence[str] | None = None,
+    environment: Environment, extras: Sequence[str], context: Context, how: How, names: Sequence[str] | None = None
 ) -> tuple[Lock, Interpreter]:
     """Compile a lock for what the environment's lock was made for, and ``extras``.
 
@@ -221,16 +209,15 @@ def _lock_anew(
 
     lock = environment.lock()
     request = lock.header.request(extras=extras)
-    selection = select(request, home)
-    log = open_log(home, environment.name, "lock")
+    selection = select(request, context.home)
+    context = context.logged(environment.name, "lock")
     wanted = how.python or lock.header.target.python_version
-    interpreter = find_python(selection, wanted, home, log, reporter, download=how.download)
+    interpreter = find_python(selection, wanted, context, download=how.download)
     fresh = compile_lock(
         LockInputs(selection, request.extras, interpreter.target),
-        get_engine(engine_for(environment, how), home),
+        get_engine(engine_for(environment, how)),
         interpreter,
-        log,
-        reporter,
+        context,
         preferred=lock.pins if names is None or names or extras else (),
         upgrade=frozenset(canonicalize_name(name) for name in names or ()),
     )
@@ -250,6 +237,6 @@ def rename(environment: Environment, name: str, store: Store, how: How) -> Creat
             code="not-in-store",
         )
     check_changeable(environment)
-    created = recreate(environment, store.home, store.reporter, how, name=name)
+    created = recreate(environment, store.context, how, name=name)
     removed = remove(environment, store)
     return replace(created, kept=(removed.kept,)) if removed.kept else created

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from imageai_envs.base.errors import DriftError, LockFileError, RequestError
-from imageai_envs.base.logs import open_log
 from imageai_envs.engines import get_engine
 from imageai_envs.engines.compile_lock import compile_lock
 from imageai_envs.environments.environment import write_atomically
@@ -22,8 +21,7 @@ from imageai_envs.workflows.create import find_python
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.request.target import Target
 
 
@@ -60,7 +58,7 @@ class Updated:
     written: bool
 
 
-def update_lock(wish: LockWish, home: Home, reporter: Reporter) -> Updated:
+def update_lock(wish: LockWish, context: Context) -> Updated:
     """Compile the lock and write it if it differs.
 
     Raises:
@@ -70,7 +68,7 @@ def update_lock(wish: LockWish, home: Home, reporter: Reporter) -> Updated:
     """
     previous = _previous(wish.path)
     _check_upgrades(wish, previous)
-    lock = _compile(wish, previous, home, reporter)
+    lock = _compile(wish, previous, context)
     written = lock != previous
     if written:
         wish.path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +76,7 @@ def update_lock(wish: LockWish, home: Home, reporter: Reporter) -> Updated:
     return Updated(lock, previous, compare(previous.pins if previous else (), lock.pins), written)
 
 
-def check_lock(wish: LockWish, home: Home, reporter: Reporter) -> Lock:
+def check_lock(wish: LockWish, context: Context) -> Lock:
     """Return the lock if it was compiled from what is asked for now; nothing is resolved for that.
 
     Raises:
@@ -88,10 +86,10 @@ def check_lock(wish: LockWish, home: Home, reporter: Reporter) -> Lock:
     lock = read_lock(wish.path)
     request = _request(wish.request, lock)
     target = lock.header.target
-    selection = select(request, home).on(target.python)
+    selection = select(request, context.home).on(target.python)
     if LockInputs(selection, request.extras, target).digest == lock.header.inputs:
         return lock
-    fresh = _compile(wish, lock, home, reporter)
+    fresh = _compile(wish, lock, context)
     changes = compare(lock.pins, fresh.pins)
     listing = "\n".join(f"  {change}" for change in changes) or "  (the packages stay the same)"
     raise DriftError(
@@ -145,14 +143,14 @@ def _target(wish: LockWish, previous: Lock | None) -> Target | None:
     return wish.target
 
 
-def _compile(wish: LockWish, previous: Lock | None, home: Home, reporter: Reporter) -> Lock:
+def _compile(wish: LockWish, previous: Lock | None, context: Context) -> Lock:
     request = _request(wish.request, previous)
-    selection = select(request, home)
-    log = open_log(home, "lock", "lock")
+    selection = select(request, context.home)
+    context = context.logged("lock", "lock")
     target = _target(wish, previous)
     wanted = request.python or (target.python_version if target else None)
-    interpreter = find_python(selection, wanted, home, log, reporter, download=wish.download)
-    engine = get_engine(wish.engine, home)
+    interpreter = find_python(selection, wanted, context, download=wish.download)
+    engine = get_engine(wish.engine)
     target = target or interpreter.target
     inputs = LockInputs(selection.on(target.python), request.extras, target)
     if previous is None and not wish.upgrade_all:
@@ -162,4 +160,4 @@ def _compile(wish: LockWish, previous: Lock | None, home: Home, reporter: Report
         previous = nearest_lock(inputs)
     keep = () if previous is None or wish.upgrade_all else previous.pins
     upgrade = frozenset(canonicalize_name(name) for name in wish.upgrade)
-    return compile_lock(inputs, engine, interpreter, log, reporter, preferred=keep, upgrade=upgrade)
+    return compile_lock(inputs, engine, interpreter, context, preferred=keep, upgrade=upgrade)

@@ -36,8 +36,8 @@ def remove(environment: Environment, store: Store) -> Removed:
         OSError: it cannot be deleted.
     """
     check_not_inside(environment.root)
-    with locked(environment.root, store.home, store.reporter):
+    with locked(environment.root, store.context):
         freed = measure(environment.root).unshared
-        kept = discard(environment.root, store.home, store.reporter)
+        kept = discard(environment.root, store.context)
         forget_gone(environment.root, store.home)
     return Removed(freed - (measure(kept.place).unshared if kept else 0), kept)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.errors import InstallError
-from imageai_envs.base.logs import open_log
 from imageai_envs.base.scratch import scratch
 from imageai_envs.building import beside_lock
 from imageai_envs.building.install import Installer
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imageai_envs.base.paths import Home
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.checks import Finding
     from imageai_envs.environments.environment import Environment
     from imageai_envs.environments.users_files import Kept
@@ -51,7 +49,7 @@ class Repaired:
     kept: tuple[Kept, ...] = ()
 
 
-def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -> Repaired:
+def repair(environment: Environment, context: Context, how: How) -> Repaired:
     """Mend what ``check`` finds, in place where single distributions are at fault, and check again.
 
     Raises:
@@ -63,25 +61,20 @@ def repair(environment: Environment, home: Home, reporter: Reporter, how: How) -
         return Repaired(())
     lock = look_at(environment).lock
     if lock is None or not all(_mendable(finding, lock) for finding in findings):
-        reporter.note("more than single distributions is damaged; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings)
-    with locked(environment.root, home, reporter, wait=how.wait):
-        repaired = _mend(environment, lock, findings, home, reporter, how)
+        context.reporter.note("more than single distributions is damaged; recreating the environment from its lock")
+        return _rebuild(environment, context, how, findings)
+    with locked(environment.root, context, wait=how.wait):
+        repaired = _mend(environment, lock, findings, context, how)
     if faults(environment):
-        reporter.note("mending in place was not enough; recreating the environment from its lock")
-        return _rebuild(environment, home, reporter, how, findings, repaired.kept)
+        context.reporter.note("mending in place was not enough; recreating the environment from its lock")
+        return _rebuild(environment, context, how, findings, repaired.kept)
     return repaired
 
 
 def _rebuild(
-    environment: Environment,
-    home: Home,
-    reporter: Reporter,
-    how: How,
-    findings: tuple[Finding, ...],
-    kept: tuple[Kept, ...] = (),
+    environment: Environment, context: Context, how: How, findings: tuple[Finding, ...], kept: tuple[Kept, ...] = ()
 ) -> Repaired:
-    created = recreate(environment, home, reporter, how)
+    created = recreate(environment, context, how)
     left = faults(created.environment)
     if left:
         raise InstallError(
@@ -98,29 +91,27 @@ def _mendable(finding: Finding, lock: Lock) -> bool:
     return bool(finding.distribution) and lock.pin(finding.distribution) is not None
 
 
-def _mend(
-    environment: Environment, lock: Lock, findings: Sequence[Finding], home: Home, reporter: Reporter, how: How
-) -> Repaired:
-    engine = get_engine(engine_for(environment, how), home)
-    log = open_log(home, environment.name, "repair")
+def _mend(environment: Environment, lock: Lock, findings: Sequence[Finding], context: Context, how: How) -> Repaired:
+    engine = get_engine(engine_for(environment, how))
+    context = context.logged(environment.name, "repair")
     found = frozenset(finding.distribution for finding in findings if finding.distribution)
     names = found - {HOOK}
     extra = frozenset(finding.subject for finding in findings if finding.id == "extra")
     removed = sorted(extra)
-    with scratch(home, "repair") as work:
+    with scratch(context.home, "repair") as work:
         conda = ["conda-meta"] if any(finding.id == "conda-meta" for finding in findings) else []
         removed += conda
         kept = keep(environment.root, move=conda, copy=_at_risk(environment.root, findings))
         if kept:
-            reporter.warn(kept.words())
+            context.reporter.warn(kept.words())
         _drop_stale_records(environment, lock, found)
-        engine.uninstall(environment.python, extra, work, log)
+        engine.uninstall(environment.python, extra, work, context)
         if names:
-            reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
-            installer = Installer(engine, environment.root, lock, home, log, reporter)
+            context.reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
+            installer = Installer(engine, environment.root, lock, context)
             installer.install(work, only=names, misrecorded=additions.read(environment.root).misrecorded)
     # Also when nothing but TensorFlow was installed anew: its links went with it.
-    beside_lock.renew(environment.root, additions.read(environment.root), engine, log, reporter, hook_too=HOOK in found)
+    beside_lock.renew(environment.root, additions.read(environment.root), engine, context, hook_too=HOOK in found)
     mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
     return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed), kept=(kept,) if kept else ())
 

@@ -26,11 +26,9 @@ from unittest.mock import patch
 
 from filelock import FileLock
 
-from imageai_envs.base import paths
 from imageai_envs.base.errors import InstallError
 from imageai_envs.base.paths import CACHE_VARIABLE, HOME_VARIABLE, Home
 from imageai_envs.cli import app
-from imageai_envs.environments import transaction
 from imageai_envs.environments.environment import Condition, condition_of
 from imageai_envs.interpreters import Interpreter
 from imageai_envs.locks.lockfile import Header, Lock, Pin
@@ -48,8 +46,7 @@ from tests.support.catalogue import modules_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imageai_envs.base.process import Log
-    from imageai_envs.base.progress import Reporter
+    from imageai_envs.base.context import Context
     from imageai_envs.installed.distributions import Distribution
 
 PYTHON = Interpreter(Path("/usr/bin/env"), (3, 10, 13), "CPython", "linux", "x86_64", "PATH")
@@ -94,10 +91,6 @@ class _Engine:
 
     name = "uv"
     uv = None
-
-    @property
-    def home(self) -> Home:
-        return paths.home()
 
     def apart(self, _cache: Path) -> _Engine:
         return self
@@ -164,9 +157,9 @@ def _create_venv(interpreter: Interpreter, root: Path, *_: object) -> tuple[()]:
     return ()
 
 
-def _verify(root: Path, lock: Lock, _level: str, log: Log, reporter: Reporter) -> Verification:
+def _verify(root: Path, lock: Lock, _level: str, context: Context) -> Verification:
     """Compare with the lock; run nothing."""
-    return verify(root, lock, "none", log, reporter)
+    return verify(root, lock, "none", context)
 
 
 @contextmanager
@@ -266,8 +259,7 @@ class InOneProcess:
 
 
 def _die() -> None:
-    """Forget what would have gone with the process."""
-    transaction._doomed.clear()
+    """Let go of what would have gone with the process."""
     for held in list(FileLock._instances.values()):
         held.release(force=True)
 

@@ -213,11 +213,12 @@ def test_run_repairs_when_asked(root: Path) -> None:
 
 
 def test_no_wait(root: Path) -> None:
+    from imageai_envs.base.context import Context
     from imageai_envs.base.paths import home
     from imageai_envs.base.progress import Silent
     from imageai_envs.environments.transaction import locked
 
-    with locked(root, home(), Silent()):
+    with locked(root, Context(home(), Silent())):
         answer = tool("recreate", "x", "--no-wait")
     assert answer.code == 9
     assert tool("recreate", "x", "--no-wait", "-q").code == 0

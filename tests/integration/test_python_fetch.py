@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import PythonNotFoundError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.process import Log
@@ -131,8 +132,8 @@ class Bare:
 
     def choose(self, template: Template, wanted: str | None = None) -> Interpreter:
         assert UV is not None
-        fetch = uv_fetcher(Path(UV), self.home, Log(self.log), self.listener)
-        return choose(template, wanted, home=self.home, fetch=fetch, reporter=self.listener)
+        fetch = uv_fetcher(Path(UV), Context(self.home, self.listener, Log(self.log)))
+        return choose(template, wanted, Context(self.home, self.listener), fetch=fetch)
 
 
 @pytest.fixture
@@ -248,16 +249,16 @@ def test_credentials_are_kept_back_whatever_uv_says(bare: Bare, template: Templa
     talking = bare.root / "talking-uv"
     talking.write_text("#!/bin/sh\necho 'error: Failed to download https://me:secret@host/x' >&2\nexit 1\n")
     talking.chmod(0o755)
-    fetch = uv_fetcher(talking, bare.home, Log(bare.log), bare.listener)
+    fetch = uv_fetcher(talking, Context(bare.home, bare.listener, Log(bare.log)))
 
     with pytest.raises(PythonNotFoundError, match="the download failed") as caught:
-        choose(template, None, home=bare.home, fetch=fetch, reporter=bare.listener)
+        choose(template, None, Context(bare.home, bare.listener), fetch=fetch)
     for told in (caught.value.message, *bare.listener.lines, bare.log.read_text(encoding="utf-8")):
         assert "secret" not in told
 
 
 def test_a_uv_that_cannot_be_run(bare: Bare, template: Template) -> None:
-    fetch = uv_fetcher(bare.root / "uv", bare.home, None, bare.listener)
+    fetch = uv_fetcher(bare.root / "uv", Context(bare.home, bare.listener))
 
     with pytest.raises(PythonNotFoundError, match="uv cannot be run"):
-        choose(template, None, home=bare.home, fetch=fetch, reporter=bare.listener)
+        choose(template, None, Context(bare.home, bare.listener), fetch=fetch)

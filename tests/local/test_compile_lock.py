@@ -10,13 +10,12 @@ import pytest
 import uv
 
 from imageai_envs.base.errors import UnsolvableError
-from imageai_envs.base.paths import Home
 from imageai_envs.base.process import Log
-from imageai_envs.base.progress import Silent
 from imageai_envs.engines.compile_lock import compile_lock
 from imageai_envs.engines.uv import UvEngine
 from imageai_envs.locks.lockfile import parse_lock
 from tests.conftest import tiny_template
+from tests.support.context import recording
 from tests.unit.test_locking import DROPPED, inputs, of_imageai, ours
 
 if TYPE_CHECKING:
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 def test_a_dropped_distribution_leaves_no_trace_in_the_pins(index: Index, tmp_path: Path) -> None:
     engine, log, python = (
-        UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
+        UvEngine(Path(uv.find_uv_bin())),
         Log(tmp_path / "x.log"),
         ours(),
     )
-    whole = compile_lock(inputs(target=python.target), engine, python, log, Silent())
+    whole = compile_lock(inputs(target=python.target), engine, python, recording(log))
     assert whole.pin("keras-preprocessing") is not None
     dropping = inputs(text=tiny_template() + DROPPED, target=python.target)
-    lock = compile_lock(dropping, engine, python, log, Silent())
+    lock = compile_lock(dropping, engine, python, recording(log))
     assert {pin.name for pin in whole.pins} - {pin.name for pin in lock.pins} == {"keras-preprocessing"}
     assert not any("keras-preprocessing" in pin.via for pin in lock.pins)
     assert any("keras-preprocessing" in pin.via for pin in whole.pins)
@@ -50,10 +49,9 @@ def test_believed_metadata_of_imageai_cannot_be_solved(index: Index, tmp_path: P
     with pytest.raises(UnsolvableError, match="keras") as caught:
         compile_lock(
             one,
-            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
+            UvEngine(Path(uv.find_uv_bin())),
             python,
-            Log(tmp_path / "x.log"),
-            Silent(),
+            recording(Log(tmp_path / "x.log")),
         )
     assert caught.value.exit_code == 5
 
@@ -63,9 +61,8 @@ def test_clashes_cost_no_request(index: Index, tmp_path: Path) -> None:
     with pytest.raises(UnsolvableError):
         compile_lock(
             inputs("numpy>=2", target=python.target),
-            UvEngine(Path(uv.find_uv_bin()), Home(tmp_path, tmp_path, tmp_path)),
+            UvEngine(Path(uv.find_uv_bin())),
             python,
-            Log(tmp_path / "x.log"),
-            Silent(),
+            recording(Log(tmp_path / "x.log")),
         )
     assert index.requests == []

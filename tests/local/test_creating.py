@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import ImageAIEnvError, LockFileError, UnsolvableError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
@@ -48,7 +49,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def plan(wish: Wish, home: Home, reporter: Silent | None = None) -> Plan:
-    return plan_creation(wish, home, reporter or Silent(), dry_run=True)
+    return plan_creation(wish, Context(home, reporter or Silent()), dry_run=True)
 
 
 def refused(wish: Wish, home: Home) -> ImageAIEnvError:
@@ -193,7 +194,7 @@ def test_a_python_without_wheels_of_the_newest_patch_gets_an_older_one(home: Hom
 def lock(index: Index, template: Path, home: Home) -> Lock:
     """A lock of the template with two more requirements, in ``lock.txt``."""
     request = dataclasses.replace(TINY, tensorflow="2.10.0", extras=("six", "pandas<2"))
-    return update_lock(LockWish(request, Path("lock.txt")), home, Silent()).lock
+    return update_lock(LockWish(request, Path("lock.txt")), Context(home, Silent())).lock
 
 
 def test_a_lock_says_what_is_installed(lock: Lock, home: Home) -> None:
@@ -240,9 +241,9 @@ def test_a_file_that_is_no_lock(home: Home, template: Path) -> None:
 def test_created_and_linked_with_a_record(index: Index, home: Home, template: Path) -> None:
     wish = Wish(dataclasses.replace(TINY, extras=("six",)), None, path=Path(".venv"), verify="none")
     reporter = Listening()
-    planned = plan_creation(wish, home, reporter)
-    created = execute(planned, home, reporter)
-    environment = Store(home, Silent()).get("project")
+    planned = plan_creation(wish, Context(home, reporter))
+    created = execute(planned, Context(home, reporter))
+    environment = Store(Context(home, Silent())).get("project")
     assert created.environment.state == environment.state
     assert environment.root == Path.cwd() / ".venv"
     assert environment.state is not None
@@ -260,21 +261,21 @@ def test_too_little_room_is_a_warning(index: Index, home: Home, template: Path) 
     text = template.read_text(encoding="utf-8").replace("disk-mb = 1391", "disk-mb = 999999999999")
     template.write_text(text, encoding="utf-8")
     reporter = Listening()
-    execute(plan_creation(Wish(TINY, "x", verify="none"), home, reporter), home, reporter)
+    execute(plan_creation(Wish(TINY, "x", verify="none"), Context(home, reporter)), Context(home, reporter))
     assert [("999999999999 MB" in text, str(home.data.parent) in text) for text in reporter.warnings] == [(True, True)]
-    assert Store(home, Silent()).get("x").state is not None
+    assert Store(Context(home, Silent())).get("x").state is not None
 
 
 def test_a_failure_leaves_no_environment_and_no_name(index: Index, home: Home, template: Path) -> None:
     index.faults["absl_py.*whl$"] = "404"
     wish = Wish(TINY, "x", path=Path(".venv"), engine="uv", verify="none")
-    planned = plan_creation(wish, home, Silent())
+    planned = plan_creation(wish, Context(home, Silent()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(home.cache / "uv"))
         patch.setenv("UV_HTTP_RETRIES", "0")
         with pytest.raises(ImageAIEnvError) as caught:
-            execute(planned, home, Silent())
+            execute(planned, Context(home, Silent()))
     assert caught.value.exit_code == 6
     assert not Path(".venv").exists()
-    assert Store(home, Silent()).linked("x") is None
+    assert Store(Context(home, Silent())).linked("x") is None
     assert sorted(path.name for path in Path().iterdir()) == [".imageai-env"]

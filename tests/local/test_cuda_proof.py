@@ -16,13 +16,13 @@ import pytest
 
 from imageai_envs.base.errors import VerifyError
 from imageai_envs.base.process import Log
-from imageai_envs.base.progress import Silent
 from imageai_envs.building.cuda_links import make_links, wanted_links
 from imageai_envs.installed.cuda_needs import needs_of
 from imageai_envs.locks.lockfile import Header, Lock
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.target import Target
 from imageai_envs.verification.cuda import is_proved_here, prove_cuda
+from tests.support.context import recording
 
 MODULE = """\
 import types
@@ -81,7 +81,7 @@ def log(tmp_path: Path) -> Log:
 
 
 def test_every_library_is_opened_where_tensorflow_looks(root: Path, lock: Lock, tmp_path: Path) -> None:
-    proof = prove_cuda(root, lock, log(tmp_path), Silent())
+    proof = prove_cuda(root, lock, recording(log(tmp_path)))
     assert len(proof.libraries) == 8
     assert proof.libraries["libcudnn.so.8"] == str(site_of(root) / "tensorflow" / "libcudnn.so.8")
     assert proof.computed is None
@@ -91,7 +91,7 @@ def test_a_library_that_is_none_is_named_with_its_wheel(root: Path, lock: Lock, 
     place = site_of(root) / "nvidia" / "cudnn" / "lib" / "libcudnn.so.8"
     place.write_bytes(b"not a library")
     with pytest.raises(VerifyError) as caught:
-        prove_cuda(root, lock, log(tmp_path), Silent())
+        prove_cuda(root, lock, recording(log(tmp_path)))
     assert caught.value.code == "cuda-library"
     assert "libcudnn.so.8 (nvidia-cudnn-cu11==8.9.6.50)" in caught.value.message
     assert "libcublas" not in caught.value.message
@@ -100,7 +100,7 @@ def test_a_library_that_is_none_is_named_with_its_wheel(root: Path, lock: Lock, 
 def test_a_missing_link_is_a_missing_library(root: Path, lock: Lock, tmp_path: Path) -> None:
     (site_of(root) / "tensorflow" / "libcufft.so.10").unlink()
     with pytest.raises(VerifyError, match=r"libcufft\.so\.10 \(nvidia-cufft-cu11\)"):
-        prove_cuda(root, lock, log(tmp_path), Silent())
+        prove_cuda(root, lock, recording(log(tmp_path)))
 
 
 @pytest.fixture
@@ -115,21 +115,21 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("driver")
 def test_gpus_that_tensorflow_lists_are_shown(root: Path, lock: Lock, tmp_path: Path) -> None:
     (site_of(root) / "tensorflow" / "__init__.py").write_text(MODULE.format(gpus="[gpu]"))
-    proof = prove_cuda(root, lock, log(tmp_path), Silent(), compute=False)
+    proof = prove_cuda(root, lock, recording(log(tmp_path)), compute=False)
     assert proof.devices == ({"name": "/physical_device:GPU:0", "model": "Stand-in", "capability": "8.0"},)
     assert "/physical_device:GPU:0 (Stand-in)" in proof.words()
 
 
 @pytest.mark.usefixtures("driver")
 def test_a_driver_without_a_gpu(root: Path, lock: Lock, tmp_path: Path) -> None:
-    assert "lists no GPU" in prove_cuda(root, lock, log(tmp_path), Silent()).words()
+    assert "lists no GPU" in prove_cuda(root, lock, recording(log(tmp_path))).words()
 
 
 @pytest.mark.usefixtures("driver")
 def test_a_listed_gpu_that_does_not_compute_is_an_error(root: Path, lock: Lock, tmp_path: Path) -> None:
     (site_of(root) / "tensorflow" / "__init__.py").write_text(MODULE.format(gpus="[gpu]"))
     with pytest.raises(VerifyError) as caught:  # the stand-in cannot multiply
-        prove_cuda(root, lock, log(tmp_path), Silent())
+        prove_cuda(root, lock, recording(log(tmp_path)))
     assert caught.value.code == "gpu-does-not-compute"
 
 

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imageai_envs.base.paths import Home
 from imageai_envs.base.process import Log
-from imageai_envs.base.progress import Silent
 from imageai_envs.building import hook
 from imageai_envs.engines import get_engine
 from imageai_envs.request.stack import HOOK
+from tests.support.context import recording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +55,9 @@ def made(engine_name: str, tmp_path: Path) -> Path:
     root = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-setuptools", str(root)], check=True)
     wheel = hook.write_wheel(tmp_path)
-    engine = get_engine(engine_name, Home(tmp_path / "home", tmp_path / "cache", tmp_path / "config"))
+    engine = get_engine(engine_name)
     python = root / "bin" / "python"
-    engine.install_wheel(python, wheel, tmp_path, Log(tmp_path / "log"), Silent())
+    engine.install_wheel(python, wheel, tmp_path, recording(Log(tmp_path / "log")))
     return root
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from imageai_envs.base.paths import CACHE_VARIABLE, home
 from imageai_envs.base.process import Log
-from imageai_envs.base.progress import Silent
 from imageai_envs.locks.lockfile import Header, Lock
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.target import Target
@@ -21,6 +20,7 @@ from imageai_envs.verification.devices import device_variables
 from imageai_envs.verification.features import prove
 from imageai_envs.verification.probe_runner import run_probe
 from imageai_envs.verification.verify import verify
+from tests.support.context import recording
 
 # Stands in for the environment's Python: answers as a probe does, with its environment and where it runs.
 TELLING = """#!{python}
@@ -70,11 +70,11 @@ def test_a_proof_on_a_gpu_keeps_kernels_where_the_user_looks(
         "imageai_envs.verification.cuda.needs_of", lambda _: type("Needs", (), {"finder": "links", "sonames": ()})
     )
     with pytest.raises(KeyError):  # the stand-in tells of no devices
-        verify(root, lock("gpu"), "inference", Log(tmp_path / "log"), Silent())
+        verify(root, lock("gpu"), "inference", recording(Log(tmp_path / "log")))
     devices = told(record)[-1]
-    verify(root, lock("gpu", "darwin"), "inference", Log(tmp_path / "log"), Silent())
+    verify(root, lock("gpu", "darwin"), "inference", recording(Log(tmp_path / "log")))
     quick = told(record)[-1]
-    prove(root, Log(tmp_path / "log"), Silent(), variant="gpu")
+    prove(root, recording(Log(tmp_path / "log")), variant="gpu")
     full = told(record)[-1]
     for environment in (devices, quick, full):
         assert environment["CUDA_CACHE_PATH"] == f"{os.environ['HOME']}/.nv/ComputeCache"
@@ -88,8 +88,8 @@ def test_a_proof_on_a_gpu_keeps_kernels_where_the_user_looks(
 
 
 def test_a_proof_on_the_processor_sees_no_gpu(root: Path, record: Path, tmp_path: Path) -> None:
-    verify(root, lock("cpu"), "inference", Log(tmp_path / "log"), Silent())
-    prove(root, Log(tmp_path / "log"), Silent())
+    verify(root, lock("cpu"), "inference", recording(Log(tmp_path / "log")))
+    prove(root, recording(Log(tmp_path / "log")))
     for environment in told(record):
         assert environment["CUDA_VISIBLE_DEVICES"] == "-1"
         assert not environment.keys() & set(_CACHE)
@@ -114,7 +114,7 @@ def test_the_home_of_a_probe(root: Path, record: Path, tmp_path: Path, monkeypat
     """It lies in our cache, may have spaces, and goes away."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "my cache"))
     monkeypatch.setattr("imageai_envs.base.scratch._LONGEST", 4000)
-    done, answer = run_probe(root, "cuda_probe.py", ("a{directory}b",), Log(tmp_path / "log"), Silent(), timeout=60)
+    done, answer = run_probe(root, "cuda_probe.py", ("a{directory}b",), recording(Log(tmp_path / "log")), timeout=60)
     assert done.ok
     assert answer is not None
     place = Path(str(answer["cwd"]))

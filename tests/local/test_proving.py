@@ -18,6 +18,7 @@ from imageai_envs.base.process import Log
 from imageai_envs.base.progress import Silent
 from imageai_envs.verification import features
 from imageai_envs.verification.features import FEATURES, prove
+from tests.support.context import recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +140,7 @@ def test_the_rate_that_imageai_means_for_biases(training: ModuleType) -> None:
 
 def test_an_empty_environment(root: Path, log: Log) -> None:
     told = Steps()
-    proof = prove(root, log, told)
+    proof = prove(root, recording(log, told))
     assert not proof.ok
     assert proof.ended is None
     assert set(proof.features) == set(FEATURES)
@@ -154,14 +155,14 @@ def test_an_empty_environment(root: Path, log: Log) -> None:
 
 
 def test_only_some_stages(root: Path, log: Log) -> None:
-    proof = prove(root, log, Silent(), only=("detect_retinanet",), threads=1)
+    proof = prove(root, recording(log), only=("detect_retinanet",), threads=1)
     assert [stage.name for stage in proof.stages] == ["imports", "detect_retinanet"]
     assert proof.features == {"imports": False, "object detection": False}
 
 
 def test_a_stage_that_does_not_exist(root: Path, log: Log) -> None:
     with pytest.raises(VerifyError, match="no such stage: detect_cats") as caught:
-        prove(root, log, Silent(), only=("detect_cats",))
+        prove(root, recording(log), only=("detect_cats",))
     assert caught.value.code == "probe-died"
 
 
@@ -177,7 +178,7 @@ def test_features_are_true_when_all_their_stages_are(root: Path, log: Log) -> No
         "@@imageai-env@@" + json.dumps(whole),
     )
     told = Steps()
-    proof = prove(root, log, told)
+    proof = prove(root, recording(log, told))
     assert proof.features == {"imports": True, "object detection": True, "detection training": False}
     assert (proof.seconds, proof.cpu_seconds, proof.peak_rss_mb) == (9.5, 12.0, 2400)
     assert proof.versions == {"tensorflow": "2.15.1"}
@@ -202,7 +203,7 @@ def test_what_a_process_proved_before_it_died_stands(root: Path, log: Log) -> No
         event(started="train_detection"),
     )
     says(root, *lines, end="kill -9 $$")
-    proof = prove(root, log, Silent())
+    proof = prove(root, recording(log))
     assert proof.features == {"imports": True, "detection training": False, "custom detection": False}
     assert proof.ended is not None
     assert "memory ran out" in proof.ended
@@ -215,7 +216,7 @@ def test_a_probe_that_takes_too_long(root: Path, log: Log, monkeypatch: pytest.M
     monkeypatch.setattr(features, "_TIMEOUT", 2)
     lines = (event(plan=["imports", "detect_yolov3"]), event(started="imports"), event(done="imports", answer=GOOD))
     says(root, *lines, end="exec sleep 600")
-    proof = prove(root, log, Silent())
+    proof = prove(root, recording(log))
     assert proof.ended == "it took longer than 2 s"
     assert proof.features == {"imports": True, "object detection": False}
 
@@ -223,7 +224,7 @@ def test_a_probe_that_takes_too_long(root: Path, log: Log, monkeypatch: pytest.M
 def test_a_probe_that_does_not_begin(root: Path, log: Log) -> None:
     says(root, end="echo 'no such library' >&2; exit 3")
     with pytest.raises(VerifyError, match="exit status 3") as caught:
-        prove(root, log, Silent())
+        prove(root, recording(log))
     assert caught.value.code == "probe-died"
     assert "no such library" in caught.value.message
     assert str(log.path) in caught.value.message
@@ -235,6 +236,6 @@ def test_gpus_are_hidden_from_the_cpu_variant_only(root: Path, log: Log) -> None
         text = event(plan=["imports"])
         says(root, text, end='echo "devices=${CUDA_VISIBLE_DEVICES-unset}"; exit 0')
         told = Steps()
-        prove(root, log, told, variant=variant)
+        prove(root, recording(log, told), variant=variant)
         seen[variant] = [line for line in told.lines if line.startswith("devices=")]
     assert seen == {"cpu": ["devices=-1"], "gpu": ["devices=unset"]}

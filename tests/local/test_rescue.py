@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import RequestError
 from imageai_envs.base.paths import home
 from imageai_envs.base.process import Log
@@ -42,7 +43,7 @@ def choice(text: str, name: str = "requirements.txt", how: How | None = None) ->
 def rescued(text: str, how: How | None = None, name: str = "requirements.txt") -> Rescue:
     path = Path(name)
     path.write_text(text, encoding="utf-8")
-    return plan_rescue(path, home(), Silent(), how or How(engine="uv"))
+    return plan_rescue(path, Context(home(), Silent()), how or How(engine="uv"))
 
 
 def actions(plan: Rescue) -> dict[str, tuple[str, str]]:
@@ -441,7 +442,7 @@ def test_a_broken_environment(index: Index, template: Path, tmp_path: Path, engi
     root = tmp_path / "old"
     install(site_of(root), *BROKEN)
     before = sorted(root.rglob("*"))
-    plan = plan_rescue(root, home(), Silent(), How(engine=engine))
+    plan = plan_rescue(root, Context(home(), Silent()), How(engine=engine))
     assert plan.selection.version == "2.10.0"
     assert plan.request.extras == ("pandas==1.5.3",)
     assert plan.request.python == MINOR
@@ -463,7 +464,7 @@ def test_a_broken_environment_of_imageai_3(index: Index, torch_template: Path, t
         Project("torch", "1.12.1", ("typing-extensions",)), Project("torchvision", "0.15.2", ("torch==2.0.1",)),
         Project("typing-extensions", "4.16.0"), Project("nvidia-cublas-cu12", "12.1.3.1"),
     )  # fmt: skip
-    plan = plan_rescue(root, home(), Silent(), How(engine=engine))
+    plan = plan_rescue(root, Context(home(), Silent()), How(engine=engine))
     assert str(plan.selection.release) == "PyTorch 1.12.1"
     assert plan.request.extras == ("pandas==1.5.3",)
     after = actions(plan)
@@ -476,7 +477,9 @@ def test_a_broken_environment_of_imageai_3(index: Index, torch_template: Path, t
 
 def test_what_a_global_python_has(index: Index, template: Path, tmp_path: Path) -> None:
     install(tmp_path, *BROKEN)
-    plan = plan_rescue_of(distributions_in(tmp_path), "/usr/bin/python3", "3.13", home(), Silent(), How(engine="uv"))
+    plan = plan_rescue_of(
+        distributions_in(tmp_path), "/usr/bin/python3", "3.13", Context(home(), Silent()), How(engine="uv")
+    )
     assert plan.source.label == "/usr/bin/python3"
     assert plan.request.extras == ("pandas==1.5.3",)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.paths import Home, shipped_templates
 from imageai_envs.base.progress import Silent
 from imageai_envs.locks import verified
@@ -43,7 +44,7 @@ def proved(index: Index, template: Path, home: Home, monkeypatch: pytest.MonkeyP
     for module in ("templates.catalog", "locks.verified"):
         monkeypatch.setattr(f"imageai_envs.{module}.shipped_templates", lambda: shipped)
     older = dataclasses.replace(TINY, extras=("pillow<12.3",))
-    lock = update_lock(LockWish(older, Path("older.txt")), home, Silent()).lock
+    lock = update_lock(LockWish(older, Path("older.txt")), Context(home, Silent())).lock
     inputs = LockInputs(select(TINY, home), (), lock.header.target)
     header = dataclasses.replace(lock.header, requires=(), inputs=inputs.digest, verified=PROVED)
     lock = dataclasses.replace(lock, header=header)
@@ -54,7 +55,7 @@ def proved(index: Index, template: Path, home: Home, monkeypatch: pytest.MonkeyP
 
 
 def plan(home: Home, request: Request = TINY, *, upgrade: bool = False) -> Plan:
-    return plan_creation(Wish(request, "x", upgrade=upgrade, verify="none"), home, Silent())
+    return plan_creation(Wish(request, "x", upgrade=upgrade, verify="none"), Context(home, Silent()))
 
 
 def shipped_file(proved: Lock) -> Path:
@@ -71,7 +72,7 @@ def test_create_takes_the_proved_set_and_says_so(proved: Lock, home: Home) -> No
     one = plan(home)
     assert one.lock == proved
     assert one.to_json()["lock"] == "verified"
-    created = execute(one, home, Silent())
+    created = execute(one, Context(home, Silent()))
     assert created.environment.lock() == proved
     assert created.environment.lock().header.verified == PROVED
 
@@ -79,13 +80,13 @@ def test_create_takes_the_proved_set_and_says_so(proved: Lock, home: Home) -> No
 def test_upgrade_resolves_anew(proved: Lock, home: Home) -> None:
     one = plan(home, upgrade=True)
     assert one.lock is None
-    fresh = execute(one, home, Silent()).environment.lock()
+    fresh = execute(one, Context(home, Silent())).environment.lock()
     assert Version(pillow(fresh)) > Version(pillow(proved))
     assert fresh.header.verified == ""
 
 
 def test_further_requirements_stay_near_the_proved_set(proved: Lock, home: Home) -> None:
-    more = execute(plan(home, dataclasses.replace(TINY, extras=("six",))), home, Silent()).environment.lock()
+    more = execute(plan(home, dataclasses.replace(TINY, extras=("six",))), Context(home, Silent())).environment.lock()
     assert more.pin("six") is not None
     assert pillow(more) == pillow(proved)
     assert more.header.verified == ""  # this set was not proved
@@ -106,8 +107,8 @@ def test_a_template_of_that_name_elsewhere_has_no_proof(proved: Lock, home: Home
 
 
 def test_lock_writes_the_proved_set(proved: Lock, home: Home) -> None:
-    assert update_lock(LockWish(TINY, Path("new.txt")), home, Silent()).lock == proved
-    fresh = update_lock(LockWish(TINY, Path("upgraded.txt"), upgrade_all=True), home, Silent()).lock
+    assert update_lock(LockWish(TINY, Path("new.txt")), Context(home, Silent())).lock == proved
+    fresh = update_lock(LockWish(TINY, Path("upgraded.txt"), upgrade_all=True), Context(home, Silent())).lock
     assert pillow(fresh) != pillow(proved)
 
 

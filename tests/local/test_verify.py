@@ -18,6 +18,7 @@ from imageai_envs.locks.lockfile import Header, Lock, Pin
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.target import Target
 from imageai_envs.verification.verify import check_installed, installed, verify
+from tests.support.context import recording
 
 MODULES = {
     "numpy/__init__.py": "__version__ = '1.23.5'\n",
@@ -105,7 +106,7 @@ def test_what_differs_from_the_lock(root: Path, log: Log) -> None:
     # What pip leaves of a package that it could not remove.
     (packages / "keras_resnet-0.2.0.dist-info").rename(packages / "~eras_resnet-0.2.0.dist-info")
     with pytest.raises(VerifyError) as caught:
-        verify(root, lock(), "none", log, Silent())
+        verify(root, lock(), "none", recording(log))
     assert caught.value.code == "not-as-locked"
     assert "imageai: locked 2.1.6, installed 2.1.5" in caught.value.message
     assert "keras-resnet: locked 0.2.0, installed nothing" in caught.value.message
@@ -116,13 +117,13 @@ def test_what_differs_from_the_lock(root: Path, log: Log) -> None:
 
 def test_level_none_runs_nothing(root: Path, log: Log) -> None:
     fake_python(root, "exit 1")
-    proof = verify(root, lock(), "none", log, Silent())
+    proof = verify(root, lock(), "none", recording(log))
     assert (proof.level, proof.seconds, proof.answer) == ("none", 0.0, {})
     assert not log.path.exists()
 
 
 def test_level_imports(root: Path, log: Log) -> None:
-    proof = verify(root, lock(), "imports", log, Silent())
+    proof = verify(root, lock(), "imports", recording(log))
     assert proof.level == "imports"
     assert proof.answer["ok"] is True
     assert proof.answer["versions"] == proof.answer["versions"] | {"tensorflow": "2.10.1", "numpy": "1.23.5"}  # type: ignore[operator]
@@ -131,7 +132,7 @@ def test_level_imports(root: Path, log: Log) -> None:
 
 def test_level_inference_wants_a_real_result(root: Path, log: Log) -> None:
     with pytest.raises(VerifyError) as caught:
-        verify(root, lock(), "inference", log, Silent())
+        verify(root, lock(), "inference", recording(log))
     assert caught.value.exit_code == 7
     assert str(log.path) in caught.value.message
 
@@ -152,7 +153,7 @@ def test_the_probes_surroundings(root: Path, log: Log, tmp_path: Path, monkeypat
     for variant in ("cpu", "gpu"):
         one = lock(variant)
         one = dataclasses.replace(one, header=dataclasses.replace(one.header, target=elsewhere))
-        verify(root, one, "imports", log, Silent())
+        verify(root, one, "imports", recording(log))
         seen[variant] = json.loads((tmp_path / "seen.json").read_text(encoding="utf-8"))
     assert seen["cpu"]["HOME"] == seen["cpu"]["cwd"] != str(Path.home())
     assert (seen["cpu"]["MPLBACKEND"], seen["cpu"]["PYTHONPATH"], seen["cpu"]["VIRTUAL_ENV"]) == ("Agg", None, None)
@@ -168,7 +169,7 @@ def test_output_goes_to_the_reporter_and_the_answer_does_not(root: Path, log: Lo
         def output(self, line: str) -> None:
             lines.append(line)
 
-    verify(root, lock(), "imports", log, Listening())
+    verify(root, lock(), "imports", recording(log, Listening()))
     assert lines == ["W: no GPU"]
 
 
@@ -195,7 +196,7 @@ def test_output_goes_to_the_reporter_and_the_answer_does_not(root: Path, log: Lo
 def test_known_reasons(root: Path, log: Log, module: str, code: str, words: str, hint: str) -> None:
     put(root, {f"{module}/__init__.py": f"{code}\n"})
     with pytest.raises(VerifyError) as caught:
-        verify(root, lock(), "imports", log, Silent())
+        verify(root, lock(), "imports", recording(log))
     assert caught.value.exit_code == 7
     assert words in caught.value.message
     assert f"import {module.replace('/', '.')}" in caught.value.message
@@ -213,13 +214,13 @@ def test_a_reason_that_is_only_in_the_chain(root: Path, log: Log) -> None:
     )
     put(root, {"cv2/__init__.py": code})
     with pytest.raises(VerifyError, match="libGL, which this machine does not have"):
-        verify(root, lock(), "imports", log, Silent())
+        verify(root, lock(), "imports", recording(log))
 
 
 def test_unknown_reasons_and_secrets(root: Path, log: Log) -> None:
     put(root, {"tensorflow/__init__.py": "raise ValueError('odd https://robot:hunter2@x/')\n"})
     with pytest.raises(VerifyError, match="ImageAI does not run in it, at stage 'import tensorflow'") as caught:
-        verify(root, lock(), "imports", log, Silent())
+        verify(root, lock(), "imports", recording(log))
     assert "ValueError: odd https://****@x/" in caught.value.message
     assert "hunter2" not in log.path.read_text(encoding="utf-8")
     assert "--verify none" in (caught.value.hint or "")
@@ -228,7 +229,7 @@ def test_unknown_reasons_and_secrets(root: Path, log: Log) -> None:
 def test_a_module_that_exits(root: Path, log: Log) -> None:
     put(root, {"tensorflow/__init__.py": "import sys\nsys.exit(0)\n"})
     with pytest.raises(VerifyError):
-        verify(root, lock(), "imports", log, Silent())
+        verify(root, lock(), "imports", recording(log))
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,7 @@ def test_a_module_that_exits(root: Path, log: Log) -> None:
 def test_a_probe_that_dies(root: Path, log: Log, script: str, code: str, words: str) -> None:
     fake_python(root, script)
     with pytest.raises(VerifyError, match=words) as caught:
-        verify(root, lock(), "imports", log, Silent())
+        verify(root, lock(), "imports", recording(log))
     assert (caught.value.code, caught.value.exit_code) == (code, 7)
     assert str(log.path) in caught.value.message
 
@@ -255,9 +256,9 @@ def test_a_probe_that_dies(root: Path, log: Log, script: str, code: str, words: 
 def test_an_answer_does_not_count_when_the_probe_then_fails(root: Path, log: Log) -> None:
     fake_python(root, "echo '@@imageai-env@@{\"ok\": true}'; exit 3")
     with pytest.raises(VerifyError):
-        verify(root, lock(), "imports", log, Silent())
+        verify(root, lock(), "imports", recording(log))
 
 
 def test_the_last_answer_counts(root: Path, log: Log) -> None:
     fake_python(root, 'echo \'@@imageai-env@@{"ok": false}\'; echo \'x @@imageai-env@@{"ok": true, "seconds": 2}\'')
-    assert verify(root, lock(), "imports", log, Silent()).seconds == 2.0
+    assert verify(root, lock(), "imports", recording(log)).seconds == 2.0

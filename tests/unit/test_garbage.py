@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs.base import scratch as module
+from imageai_envs.base.context import Context
 from imageai_envs.base.logs import open_log
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
@@ -52,7 +53,7 @@ def log_of(home: Home, name: str) -> Path:
 
 def gc(home: Home) -> set[str]:
     """Collect, and return the paths that went, below the home."""
-    gone = collect(find_garbage(home), home, Silent())
+    gone = collect(find_garbage(home), Context(home, Silent()))
     assert not any(os.path.lexists(item.path) for item in gone)
     return {str(item.path.relative_to(home.data.parent)) for item in gone}
 
@@ -124,7 +125,7 @@ def test_a_helper_whose_lock_another_process_holds_stays(home: Home, helper: Pat
         assert owner.stdout is not None
         assert owner.stdout.readline() == "held\n"
         assert find_garbage(home) == ()
-        assert collect(planned, home, Silent()) == ()  # begun after gc had looked
+        assert collect(planned, Context(home, Silent())) == ()  # begun after gc had looked
         assert (helper / "imageai-env-helper").exists()
         assert lock.exists()
         owner.communicate("")
@@ -150,7 +151,7 @@ def test_while_a_command_resolves_helpers_caches_and_logs_stay(home: Home, helpe
         assert owner.stdout is not None
         owner.stdout.readline()
         assert find_garbage(home) == ()
-        assert collect(planned, home, Silent()) == ()
+        assert collect(planned, Context(home, Silent())) == ()
         assert all(item.path.exists() for item in planned)
         owner.communicate("")
     assert gc(home) == {f"cache/helpers/{helper.name}", "cache/pip-tools", "data/logs/gone"}
@@ -190,7 +191,7 @@ def test_what_killed_commands_left_goes_also_while_another_works(
         (item,) = find_garbage(home)
         assert (item.kind, item.path) == ("scratch", left)
         assert item.size >= 5000
-        assert collect((item,), home, Silent()) == (item,)
+        assert collect((item,), Context(home, Silent())) == (item,)
     assert not left.exists()
 
 
@@ -210,4 +211,4 @@ def test_looking_changes_nothing(home: Home, helper: Path) -> None:
 def test_nothing_there_makes_nothing(home: Home) -> None:
     assert find_garbage(home) == ()
     item = Garbage("cache", home.cache / "pages", 0)
-    assert collect((item,), home, Silent()) == (item,)
+    assert collect((item,), Context(home, Silent())) == (item,)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from imageai_envs.base.errors import RequestError
-from imageai_envs.base.paths import home
 from imageai_envs.engines import get_engine
 from imageai_envs.environments.hints import install_beside_us
 
@@ -28,7 +27,7 @@ def test_the_python_that_runs_us_installs(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_missing_uv_is_installed_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imageai_envs.engines.find_uv", lambda: None)
     with pytest.raises(RequestError) as caught:
-        get_engine("uv", home())
+        get_engine("uv")
     hint = str(caught.value.hint)
     assert hint.startswith(install_beside_us("uv"))
     assert "imageai-env" not in hint.replace(str(Path(sys.executable)), "")

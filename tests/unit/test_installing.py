@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import InstallError
 from imageai_envs.base.paths import METADATA, Home
 from imageai_envs.base.process import Log
@@ -23,6 +24,7 @@ from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.request import Request
 from imageai_envs.request.target import Target
 from imageai_envs.templates.catalog import select
+from tests.support.context import recording
 from tests.support.installed import install
 
 if TYPE_CHECKING:
@@ -70,8 +72,7 @@ class Fake:
         _python: Path,
         lock: Lock,
         _work: Path,
-        _log: Log,
-        _reporter: Silent,
+        _context: Context,
         only: frozenset[str] | None = None,
         beside: Sequence[LocalWheel] = (),
     ) -> None:
@@ -118,7 +119,7 @@ def installed(
     base = fake.site.parents[3]
     home = Home(base / "data", base / "cache", base / "config")
     reporter = Listening()
-    installer = Installer(cast("Engine", fake), base / "env", LOCK, home, Log(base / "log"), reporter)
+    installer = Installer(cast("Engine", fake), base / "env", LOCK, Context(home, reporter, Log(base / "log")))
     return installer.install(base, only, beside, misrecorded), reporter.warnings
 
 
@@ -174,7 +175,7 @@ def test_a_repair_knows_which_metadata_was_wrong_before(site: Path) -> None:
     assert installed(fake, only=frozenset({"six"}), misrecorded={})[0] == {}
     assert fake.did == ["install six", "apart: install six", "distrust six"]
     fake = Fake(site, cached=append(metadata))
-    Fake(site).install(site, LOCK, site, Log(site), Silent())
+    Fake(site).install(site, LOCK, site, recording(Log(site)))
     append(metadata)(site)
     known = hash_file(str(site / metadata))
     assert installed(fake, only=frozenset({"six"}), misrecorded={metadata: known}) == ({}, [])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imageai_envs.base import process
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import PythonNotFoundError, RequestError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
@@ -109,7 +110,7 @@ class Machine:
         return self.python(self.user / ".pyenv" / "versions" / version / "bin" / f"python{minor}", version, **facts)
 
     def find(self) -> tuple[Interpreter, ...]:
-        return find_interpreters(self.home, reporter=self.listener)
+        return find_interpreters(Context(self.home, self.listener))
 
     def choose(
         self,
@@ -118,7 +119,7 @@ class Machine:
         fetch: Callable[[str], Path] | None = None,
         **more: str,
     ) -> Interpreter:
-        return choose(template, wanted, home=self.home, fetch=fetch, reporter=self.listener, **more)
+        return choose(template, wanted, Context(self.home, self.listener), fetch=fetch, **more)
 
 
 @pytest.fixture
@@ -706,7 +707,7 @@ def test_the_script_is_understood_by_every_python_of_this_machine(
     monkeypatch.chdir(tmp_path)
     home = Home(data=tmp_path / "data", cache=tmp_path / "data", config=tmp_path / "data")
 
-    found = find_interpreters(home, reporter=Silent())
+    found = find_interpreters(Context(home, Silent()))
 
     assert any(one.version == THIS for one in found)
     for root in places._pyenv(()):

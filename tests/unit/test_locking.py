@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from imageai_envs.base.errors import RequestError, UnsolvableError
-from imageai_envs.base.paths import Home
 from imageai_envs.base.process import Log
-from imageai_envs.base.progress import Silent
 from imageai_envs.engines.compile_lock import check_clashes, compile_lock, resolution_of
 from imageai_envs.engines.pip_tools import PipEngine
 from imageai_envs.interpreters import Interpreter
@@ -22,6 +20,7 @@ from imageai_envs.request.target import Target
 from imageai_envs.templates.catalog import Entry, Selection
 from imageai_envs.templates.template_file import load_template
 from tests.conftest import tiny_template
+from tests.support.context import recording
 
 LINUX = Target((3, 10), "linux", "x86_64")
 DROPPED = """
@@ -160,8 +159,8 @@ def test_what_may_go_together_passes(extra: str) -> None:
 
 def test_the_engine_pip_does_not_resolve_for_pythons_without_a_pip_tools_that_can(tmp_path: Path) -> None:
     old = dataclasses.replace(ours(), version=(3, 6, 15))
-    engine = PipEngine(Home(tmp_path, tmp_path, tmp_path))
+    engine = PipEngine()
     with pytest.raises(RequestError, match="cannot resolve for Python 3.6") as caught:
-        compile_lock(inputs(target=old.target), engine, old, Log(tmp_path / "x.log"), Silent())
+        compile_lock(inputs(target=old.target), engine, old, recording(Log(tmp_path / "x.log")))
     assert caught.value.code == "old-python"
     assert engine.describe(old) == "pip"

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import ImageAIEnvError, LockFileError, RequestError, TemplateError
 from imageai_envs.base.paths import Home, shipped_templates
 from imageai_envs.base.progress import Silent
@@ -35,7 +36,7 @@ SHIPPED = (shipped_templates() / "tf2.6.toml").read_text(encoding="utf-8")
 @THOROUGH
 @given(NAMES)
 def test_names_stay_in_the_store(name: str) -> None:
-    store = Store(Home(Path("/store"), Path("/cache"), Path("/config")), Silent())
+    store = Store(Context(Home(Path("/store"), Path("/cache"), Path("/config")), Silent()))
     try:
         accepted = validate_name(name)
     except RequestError as error:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import BusyError, LockFileError, RequestError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
 from imageai_envs.environments.environment import METADATA, State, write_lock, write_state
 from imageai_envs.environments.ownership import aside, forget, mark, marker_of, owns, place_of, register
 from imageai_envs.environments.store import MAX_NAME, Store, looks_like_path, validate_name
-from imageai_envs.environments.transaction import is_unsettled, locked, sweep
+from imageai_envs.environments.transaction import is_unsettled, locked
 from imageai_envs.locks.lockfile import Header, Lock, Pin
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.request import Request
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config"), Silent())
+    return Store(Context(Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config"), Silent()))
 
 
 def state(name: str) -> State:
@@ -206,7 +207,7 @@ def test_looking_at_a_place_outside_the_store_changes_nothing_there(store: Store
 def somebody_else_at(root: Path, home: Home) -> Iterator[None]:
     """Hold an environment's lock as another process does: with a file descriptor of its own."""
     root.parent.mkdir(parents=True, exist_ok=True)
-    with locked(root, home, Silent()):
+    with locked(root, Context(home, Silent())):
         (file,) = home.locks.iterdir()
     with FileLock(file):
         yield
@@ -219,9 +220,9 @@ def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypat
     begun: list[Path] = []
     other = somebody_else_at(root, store.home)
 
-    def look_then_be_overtaken(place: Path, home: Home) -> bool:
+    def look_then_be_overtaken(place: Path, context: Context) -> bool:
         if begun:
-            return is_unsettled(place, home)
+            return is_unsettled(place, context)
         begun.append(place)
         other.__enter__()
         build(place, store, finished=False, building=True)
@@ -234,7 +235,7 @@ def test_what_another_begins_while_we_look_is_waited_for(store: Store, monkeypat
             other.__exit__(None, None, None)
 
     monkeypatch.setattr("imageai_envs.environments.store.is_unsettled", look_then_be_overtaken)
-    with Store(store.home, Finisher()).hold("x") as environment:
+    with Store(Context(store.home, Finisher())).hold("x") as environment:
         assert environment.state is not None
 
 
@@ -294,7 +295,7 @@ def test_removing_frees_what_nobody_shares_and_forgets_the_name(store: Store, tm
     assert (tmp_path / "cache" / "shared").stat().st_size == 500_000
     assert removed.kept is not None
     assert (removed.kept.place / "mine").stat().st_size == 300_000
-    sweep()
+    store.context.finish()
     assert not list(store.home.records.iterdir())
 
 

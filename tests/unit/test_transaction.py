@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.errors import InstallError, RequestError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
@@ -28,7 +29,6 @@ from imageai_envs.environments.transaction import (
     recover,
     replacing,
     settle,
-    sweep,
 )
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.request import Request
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config")
+
+
+@pytest.fixture
+def context(home: Home) -> Context:
+    return Context(home, Silent())
 
 
 @pytest.fixture
@@ -93,29 +98,31 @@ def neighbours(root: Path) -> list[str]:
 # Moments of a kill ------------------------------------------------------------------------------------------------
 
 
-def test_killed_before_anything(root: Path, home: Home) -> None:
+def test_killed_before_anything(root: Path, home: Home, context: Context) -> None:
     build(root, home, "old")
-    assert not is_unsettled(root, home)
-    settle(root, home, Silent())
+    assert not is_unsettled(root, context)
+    settle(root, context)
     assert content(root) == "old"
 
 
-def test_killed_after_the_old_one_was_set_aside(root: Path, home: Home) -> None:
+def test_killed_after_the_old_one_was_set_aside(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
-    assert is_unsettled(root, home)
-    settle(root, home, Silent())
+    assert is_unsettled(root, context)
+    settle(root, context)
     assert (content(root), neighbours(root)) == ("old", ["x"])
 
 
-def test_killed_before_the_new_one_has_its_name(root: Path, home: Home) -> None:
+def test_killed_before_the_new_one_has_its_name(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
     build(root.with_name(".x.imageai-env-new-0a1b2c3d"), home, "new", finished=False, building=True)
-    settle(root, home, Silent())
+    settle(root, context)
     assert content(root) == "old"
-    assert not is_unsettled(root, home)
+    assert not is_unsettled(root, context)
 
 
-def test_the_new_one_appears_with_its_marker(root: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+def test_the_new_one_appears_with_its_marker(
+    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home, context: Context
+) -> None:
     seen: list[bool] = []
 
     def watched(place: Path, id_: str) -> None:
@@ -123,14 +130,14 @@ def test_the_new_one_appears_with_its_marker(root: Path, monkeypatch: pytest.Mon
         seen.append(root.exists())
 
     monkeypatch.setattr(transaction, "mark", watched)
-    with replacing(root, "x", home, Silent(), force=False):
-        assert is_unsettled(root, home)
+    with replacing(root, "x", context, force=False):
+        assert is_unsettled(root, context)
         build(root, home, "new")
     assert seen == [False]
 
 
 def test_a_marker_that_cannot_be_written_brings_the_old_one_back(
-    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home
+    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home, context: Context
 ) -> None:
     def full(place: Path, id_: str) -> None:
         mark(place, id_)
@@ -138,174 +145,181 @@ def test_a_marker_that_cannot_be_written_brings_the_old_one_back(
 
     build(root, home, "old")
     monkeypatch.setattr(transaction, "mark", full)
-    with pytest.raises(OSError, match="No space left"), replacing(root, "x", home, Silent(), force=True):
+    with pytest.raises(OSError, match="No space left"), replacing(root, "x", context, force=True):
         pytest.fail("the block must not run")
     assert (content(root), neighbours(root)) == ("old", ["x"])
 
 
-def test_killed_while_building_beside_an_old_one(root: Path, home: Home) -> None:
+def test_killed_while_building_beside_an_old_one(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
     build(root, home, "new", finished=False, building=True)
-    settle(root, home, Silent())
+    settle(root, context)
     assert (content(root), neighbours(root)) == ("old", ["x"])
     assert is_finished(root)
 
 
-def test_killed_between_the_state_and_the_sweeping(root: Path, home: Home) -> None:
+def test_killed_between_the_state_and_the_sweeping(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
     build(root, home, "new", building=True)
-    settle(root, home, Silent())
+    settle(root, context)
     assert (content(root), neighbours(root)) == ("new", ["x"])
-    assert not is_unsettled(root, home)
+    assert not is_unsettled(root, context)
 
 
-def test_killed_with_the_old_one_still_there_and_the_new_one_done(root: Path, home: Home) -> None:
+def test_killed_with_the_old_one_still_there_and_the_new_one_done(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
     build(root, home, "new")
-    assert is_unsettled(root, home)
-    settle(root, home, Silent())
+    assert is_unsettled(root, context)
+    settle(root, context)
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
-def test_killed_while_building_the_first_one(root: Path, home: Home) -> None:
+def test_killed_while_building_the_first_one(root: Path, home: Home, context: Context) -> None:
     build(root, home, "new", finished=False, building=True)
-    assert is_unsettled(root, home)
-    settle(root, home, Silent())
+    assert is_unsettled(root, context)
+    settle(root, context)
     assert neighbours(root) == []
 
 
-def test_killed_between_the_state_and_the_end_of_the_first_one(root: Path, home: Home) -> None:
+def test_killed_between_the_state_and_the_end_of_the_first_one(root: Path, home: Home, context: Context) -> None:
     build(root, home, "new", building=True)
-    settle(root, home, Silent())
+    settle(root, context)
     assert content(root) == "new"
-    assert not is_unsettled(root, home)
+    assert not is_unsettled(root, context)
 
 
 @pytest.mark.parametrize("text", ["{", '{"schema": 2}', '{"schema": 1, "request": {"new": 1}}'])
 @pytest.mark.parametrize("beside_an_old_one", [False, True])
 def test_a_state_that_cannot_be_read_decides_nothing(
-    root: Path, home: Home, text: str, beside_an_old_one: bool
+    root: Path, home: Home, text: str, beside_an_old_one: bool, context: Context
 ) -> None:
     """It was written, as the last thing: unreadable is not unfinished. Neither of the two goes."""
     if beside_an_old_one:
         build(aside(root), home, "old")
     build(root, home, "new", building=True)
     (root / METADATA / "state.json").write_text(text, encoding="utf-8")
-    settle(root, home, Silent())
+    settle(root, context)
     assert content(root) == "new"
     assert not beside_an_old_one or content(aside(root)) == "old"
-    with pytest.raises(RequestError) as caught, replacing(root, "x", home, Silent(), force=False):
+    with pytest.raises(RequestError) as caught, replacing(root, "x", context, force=False):
         pytest.fail("the block must not run")
     assert (caught.value.code, content(root)) == ("exists", "new")
-    with replacing(root, "x", home, Silent(), force=True):
+    with replacing(root, "x", context, force=True):
         build(root, home, "newest")
-    sweep()
+    context.finish()
     assert (content(root), neighbours(root)) == ("newest", ["x"])
 
 
-def test_settling_twice_is_settling_once(root: Path, home: Home) -> None:
+def test_settling_twice_is_settling_once(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
     build(root, home, "new", finished=False, building=True)
-    settle(root, home, Silent())
-    settle(root, home, Silent())
+    settle(root, context)
+    settle(root, context)
     assert content(root) == "old"
 
 
-def test_settling_spares_what_is_not_ours(root: Path, home: Home) -> None:
+def test_settling_spares_what_is_not_ours(root: Path, home: Home, context: Context) -> None:
     build(aside(root), home, "old")
     root.mkdir()
     (root / "precious").write_text("mine", encoding="utf-8")
     with pytest.raises(RequestError, match="left alone"):
-        settle(root, home, Silent())
+        settle(root, context)
     assert (root / "precious").exists()
     assert content(aside(root)) == "old"
 
 
-def test_a_directory_that_only_has_the_name_of_an_old_one(root: Path, home: Home) -> None:
+def test_a_directory_that_only_has_the_name_of_an_old_one(root: Path, home: Home, context: Context) -> None:
     aside(root).mkdir()
     (aside(root) / "precious").write_text("mine", encoding="utf-8")
-    assert not is_unsettled(root, home)
-    settle(root, home, Silent())
+    assert not is_unsettled(root, context)
+    settle(root, context)
     assert neighbours(root) == [aside(root).name]
 
 
-def test_recover_mends_and_says_so(root: Path, home: Home) -> None:
-    assert recover(root, home, Silent())
+def test_recover_mends_and_says_so(root: Path, home: Home, context: Context) -> None:
+    assert recover(root, context)
     assert not home.locks.exists()  # nothing to mend: nothing is written either
     build(aside(root), home, "old")
-    assert recover(root, home, Silent())
+    assert recover(root, context)
     assert content(root) == "old"
 
 
 # Replacing --------------------------------------------------------------------------------------------------------
 
 
-def test_a_first_one(root: Path, home: Home) -> None:
-    with replacing(root, "x", home, Silent(), force=False):
+def test_a_first_one(root: Path, home: Home, context: Context) -> None:
+    with replacing(root, "x", context, force=False):
         assert owns(root, home)
-        assert is_unsettled(root, home)
+        assert is_unsettled(root, context)
         build(root, home, "new")
     assert (content(root), neighbours(root)) == ("new", ["x"])
-    assert not is_unsettled(root, home)
+    assert not is_unsettled(root, context)
 
 
-def test_an_empty_directory_is_a_free_place(root: Path, home: Home) -> None:
+def test_an_empty_directory_is_a_free_place(root: Path, home: Home, context: Context) -> None:
     root.mkdir()
-    with replacing(root, "x", home, Silent(), force=False):
+    with replacing(root, "x", context, force=False):
         build(root, home, "new")
     assert content(root) == "new"
 
 
-def test_the_old_one_waits_until_the_new_one_is_done(root: Path, home: Home) -> None:
+def test_the_old_one_waits_until_the_new_one_is_done(root: Path, home: Home, context: Context) -> None:
     build(root, home, "old")
-    with replacing(root, "x", home, Silent(), force=True):
+    with replacing(root, "x", context, force=True):
         assert content(aside(root)) == "old"
         assert not (root / METADATA / "requirements.txt").exists()
         build(root, home, "new")
-    sweep()
+    context.finish()
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
-def test_an_unfinished_one_is_replaced_without_force(root: Path, home: Home) -> None:
+def test_an_unfinished_one_is_replaced_without_force(root: Path, home: Home, context: Context) -> None:
     build(root, home, "wreck", finished=False, building=True)
-    with replacing(root, "x", home, Silent(), force=False):
+    with replacing(root, "x", context, force=False):
         build(root, home, "new")
-    sweep()
+    context.finish()
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3), OSError(28, "full")])
-def test_whatever_ends_the_block_the_old_one_comes_back(root: Path, error: BaseException, home: Home) -> None:
+def test_whatever_ends_the_block_the_old_one_comes_back(
+    root: Path, error: BaseException, home: Home, context: Context
+) -> None:
     build(root, home, "old")
-    with pytest.raises(type(error)) as caught, replacing(root, "x", home, Silent(), force=True):
+    with pytest.raises(type(error)) as caught, replacing(root, "x", context, force=True):
         (root / METADATA / "requirements.txt").write_text("half", encoding="utf-8")
         raise error
     assert caught.value is error
     assert (content(root), neighbours(root)) == ("old", ["x"])
-    assert not is_unsettled(root, home)
+    assert not is_unsettled(root, context)
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
-def test_whatever_ends_a_first_block_nothing_stays(root: Path, error: BaseException, home: Home) -> None:
-    with pytest.raises(type(error)), replacing(root, "x", home, Silent(), force=False):
+def test_whatever_ends_a_first_block_nothing_stays(
+    root: Path, error: BaseException, home: Home, context: Context
+) -> None:
+    with pytest.raises(type(error)), replacing(root, "x", context, force=False):
         (root / METADATA / "requirements.txt").write_text("half", encoding="utf-8")
         raise error
     assert neighbours(root) == []
 
 
-def test_interrupted_after_the_state_was_written_the_new_one_stays(root: Path, home: Home) -> None:
+def test_interrupted_after_the_state_was_written_the_new_one_stays(root: Path, home: Home, context: Context) -> None:
     build(root, home, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(root, "x", home, Silent(), force=True):
+    with pytest.raises(KeyboardInterrupt), replacing(root, "x", context, force=True):
         build(root, home, "new")
         raise KeyboardInterrupt
     assert content(root) == "new"
-    settle(root, home, Silent())
+    settle(root, context)
     assert (content(root), neighbours(root)) == ("new", ["x"])
 
 
-def test_a_block_must_write_the_state(root: Path, home: Home) -> None:
+def test_a_block_must_write_the_state(root: Path, home: Home, context: Context) -> None:
     build(root, home, "old")
-    with pytest.raises(InstallError, match="not finished") as caught, replacing(root, "x", home, Silent(), force=True):
+    with (
+        pytest.raises(InstallError, match="not finished") as caught,
+        replacing(root, "x", context, force=True),
+    ):
         (root / METADATA / "requirements.txt").write_text("half", encoding="utf-8")
     assert caught.value.code == "unfinished"
     assert content(root) == "old"
@@ -331,9 +345,10 @@ def common_place() -> Iterator[Path]:
 
 def test_undo_when_the_new_one_cannot_be_deleted(common_place: Path) -> None:
     home = Home(common_place / "data", common_place / "cache", common_place / "config")
+    context = Context(home, Silent())
     root = common_place / "x"
     build(root, home, "old")
-    with pytest.raises(ValueError, match="no"), replacing(root, "x", home, Silent(), force=True):
+    with pytest.raises(ValueError, match="no"), replacing(root, "x", context, force=True):
         resisting = root / "lib" / "resisting"
         resisting.mkdir(parents=True)
         (resisting / "file").touch()
@@ -343,34 +358,36 @@ def test_undo_when_the_new_one_cannot_be_deleted(common_place: Path) -> None:
     assert is_finished(root)
     (rest,) = [common_place / name for name in neighbours(root) if name not in ("x", "data")]
     assert (rest / "lib" / "resisting" / "file").exists()
-    assert is_unsettled(root, home)  # still known to be ours: the next command tries again
+    assert is_unsettled(root, context)  # still known to be ours: the next command tries again
     (rest / "lib" / "resisting").chmod(0o700)
-    settle(root, home, Silent())
+    settle(root, context)
     assert neighbours(root) == ["data", "x"]
 
 
 def test_undo_of_a_first_one_that_cannot_be_deleted(common_place: Path) -> None:
     home = Home(common_place / "data", common_place / "cache", common_place / "config")
+    context = Context(home, Silent())
     root = common_place / "x"
-    with pytest.raises(ValueError, match="no"), replacing(root, "x", home, Silent(), force=False):
+    with pytest.raises(ValueError, match="no"), replacing(root, "x", context, force=False):
         resisting = root / "resisting"
         resisting.mkdir()
         (resisting / "file").touch()
         resisting.chmod(0o500)
         raise ValueError("no")
     assert not root.exists()
-    with replacing(root, "x", home, Silent(), force=False):
+    with replacing(root, "x", context, force=False):
         build(root, home, "new")
     assert content(root) == "new"
 
 
-def test_a_place_that_cannot_be_written_changes_nothing(common_place: Path) -> None:
+def test_a_place_that_cannot_be_written_changes_nothing(common_place: Path, context: Context) -> None:
     home = Home(common_place / "data", common_place / "cache", common_place / "config")
+    context = Context(home, Silent())
     root = common_place / "sub" / "x"
     root.parent.mkdir()
     build(root, home, "old")
     root.parent.chmod(0o500)
-    with pytest.raises(PermissionError), replacing(root, "x", home, Silent(), force=True):
+    with pytest.raises(PermissionError), replacing(root, "x", context, force=True):
         pytest.fail("the block must not run")
     assert content(root) == "old"
 
@@ -389,7 +406,7 @@ def test_finished_ones_need_force(root: Path, home: Home) -> None:
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("kind", ["directory", "file", "link to ours", "dangling link", "link to an empty directory"])
 def test_foreign_things_are_refused_and_left_alone(
-    root: Path, tmp_path: Path, kind: str, force: bool, home: Home
+    root: Path, tmp_path: Path, kind: str, force: bool, home: Home, context: Context
 ) -> None:
     other = tmp_path / "other"
     if kind == "directory":
@@ -408,56 +425,58 @@ def test_foreign_things_are_refused_and_left_alone(
     before = (sorted(str(path) for path in tmp_path.rglob("*")), root.is_symlink())
     with (
         pytest.raises(RequestError, match="was not made by imageai-env") as caught,
-        replacing(root, "x", home, Silent(), force=force),
+        replacing(root, "x", context, force=force),
     ):
         pytest.fail("the block must not run")
     assert caught.value.code == "not-ours"
     with pytest.raises(RequestError, match="left alone"):
-        discard(root, home, Silent())
+        discard(root, context)
     assert (sorted(str(path) for path in tmp_path.rglob("*")), root.is_symlink()) == before
 
 
-def test_a_linked_parent_is_followed(tmp_path: Path, home: Home) -> None:
+def test_a_linked_parent_is_followed(tmp_path: Path, home: Home, context: Context) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     root = tmp_path / "link" / "x"
-    with locked(root, home, Silent()), replacing(root, "x", home, Silent(), force=False):
+    with locked(root, context), replacing(root, "x", context, force=False):
         build(root, home, "new")
     assert content(tmp_path / "real" / "x") == "new"
     # Both spellings are one environment, so they share one lock.
-    with locked(root, home, Silent()):
+    with locked(root, context):
         locks = set(home.locks.iterdir())
-        with locked(tmp_path / "real" / "x", home, Silent()):
+        with locked(tmp_path / "real" / "x", context):
             assert set(home.locks.iterdir()) == locks
 
 
-def test_delete(root: Path, home: Home) -> None:
+def test_delete(root: Path, home: Home, context: Context) -> None:
     build(root, home, "old")
     target = root.parent / "elsewhere"
     target.mkdir()
     (target / "precious").touch()
     (root / "link").symlink_to(target)
-    discard(root, home, Silent())
+    discard(root, context)
     assert not root.exists()
-    sweep()
+    context.finish()
     kept = next(path for path in root.parent.iterdir() if path.name.startswith("x-kept-"))
     assert neighbours(root) == ["elsewhere", kept.name]
     assert (kept / "link").readlink() == target  # the user's link, not what it leads to
     assert (target / "precious").exists()
 
 
-def test_rests_of_killed_deletions_are_in_nobodys_way(root: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+def test_rests_of_killed_deletions_are_in_nobodys_way(
+    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home, context: Context
+) -> None:
     monkeypatch.setattr(os, "getpid", lambda: 7)  # as in every container
     for _ in range(2):
         build(root, home, "old")
-        discard(root, home, Silent())
+        discard(root, context)
         assert not root.exists()
     assert len(neighbours(root)) == 2
-    sweep()
+    context.finish()
     assert neighbours(root) == []
 
 
-def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path, home: Home) -> None:
+def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path, home: Home, context: Context) -> None:
     """What has no marker is removed only where nothing else is in it."""
     build(root, home, "old")
     half = root.with_name(f".x.imageai-env-new-{register('x', root, home)[:8]}")
@@ -465,21 +484,21 @@ def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path, ho
         half.mkdir()
         for name in content_of_half:
             (half / name).touch() if name.endswith("77") else (half / name).mkdir()
-        assert is_unsettled(root, home)
-        settle(root, home, Silent())
+        assert is_unsettled(root, context)
+        settle(root, context)
         assert neighbours(root) == ["x"]
         half = root.with_name(f".x.imageai-env-new-{register('x', root, home)[:8]}")
     for precious in ("file", f"{METADATA}/file"):
         (half / precious).parent.mkdir(parents=True)
         (half / precious).touch()
-        assert not is_unsettled(root, home)
-        settle(root, home, Silent())
+        assert not is_unsettled(root, context)
+        settle(root, context)
         assert (half / precious).exists()
         half.rename(half.with_name(f"kept-{precious.count('/')}"))
     nobodys = root.with_name(".x.imageai-env-new-0123abcd")  # such as a clone may bring along
     (nobodys / METADATA).mkdir(parents=True)
     (nobodys / METADATA / ".owner.json.77").touch()
-    settle(root, home, Silent())
+    settle(root, context)
     assert (nobodys / METADATA / ".owner.json.77").exists()
     assert content(root) == "old"
 
@@ -502,6 +521,7 @@ def test_states_that_cannot_be_understood(root: Path, home: Home) -> None:
 _OTHER = """\
 import sys
 from pathlib import Path
+from imageai_envs.base.context import Context
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
 from imageai_envs.environments.transaction import locked
@@ -511,7 +531,7 @@ class Teller(Silent):
         print(text, flush=True)
 
 root, home = Path(sys.argv[1]), Home(*map(Path, sys.argv[2:5]))
-with locked(root, home, Teller()):
+with locked(root, Context(home, Teller())):
     print("inside", flush=True)
     sys.stdin.readline()
 """
@@ -527,8 +547,8 @@ def other(root: Path, home: Home) -> subprocess.Popen[str]:
     )
 
 
-def test_a_second_process_waits_and_says_so(root: Path, home: Home) -> None:
-    with locked(root, home, Silent()):
+def test_a_second_process_waits_and_says_so(root: Path, home: Home, context: Context) -> None:
+    with locked(root, context):
         waiting = other(root, home)
         assert waiting.stdout is not None
         assert "waiting for it" in waiting.stdout.readline()
@@ -538,28 +558,28 @@ def test_a_second_process_waits_and_says_so(root: Path, home: Home) -> None:
     assert (out, waiting.returncode) == ("", 0)
 
 
-def test_another_environment_is_not_held(root: Path, home: Home) -> None:
-    with locked(root, home, Silent()):
+def test_another_environment_is_not_held(root: Path, home: Home, context: Context) -> None:
+    with locked(root, context):
         free = other(root.with_name("y"), home)
         out, _ = free.communicate("\n", timeout=60)
     assert out == "inside\n"
 
 
-def test_what_a_living_process_builds_is_not_mended(root: Path, home: Home) -> None:
+def test_what_a_living_process_builds_is_not_mended(root: Path, home: Home, context: Context) -> None:
     holder = other(root, home)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "inside\n"
     build(root, home, "half", finished=False, building=True)
-    assert not recover(root, home, Silent())
+    assert not recover(root, context)
     assert content(root) == "half"
     holder.kill()
     holder.communicate(timeout=60)
-    assert recover(root, home, Silent())
+    assert recover(root, context)
     assert not root.exists()
 
 
-def test_the_lock_goes_with_its_process_and_with_an_error(root: Path, home: Home) -> None:
-    with pytest.raises(ValueError, match="no"), locked(root, home, Silent()):
+def test_the_lock_goes_with_its_process_and_with_an_error(root: Path, home: Home, context: Context) -> None:
+    with pytest.raises(ValueError, match="no"), locked(root, context):
         raise ValueError("no")
     free = other(root, home)
     out, _ = free.communicate("\n", timeout=60)

@@ -24,7 +24,7 @@ def command(session: Session, /, name: str, shell: str | None) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.running.shells import activation, detect_shell
 
-    environment = Store(session.home, session.reporter).get(name, to_use=True)
+    environment = Store(session.context).get(name, to_use=True)
     shell = shell or detect_shell()
     script = activation(environment.root, shell, environment.name)
     data: dict[str, object] = {

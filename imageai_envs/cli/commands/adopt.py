@@ -25,7 +25,7 @@ def command(session: Session, /, path: str, name: str | None, yes: bool) -> Resu
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.adopt import adopt, plan_adoption
 
-    store = Store(session.home, session.reporter)
+    store = Store(session.context)
     adoption = plan_adoption(path, name, store)
     environment, contents = adoption.environment, adoption.contents
     state = environment.state

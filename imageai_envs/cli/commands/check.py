@@ -20,12 +20,11 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
     """
     from imageai_envs.base.errors import UsageProblem, VerifyError
     from imageai_envs.base.finding import Finding
-    from imageai_envs.base.logs import open_log
     from imageai_envs.checks import check
     from imageai_envs.environments.store import Store
     from imageai_envs.verification.verify import verify
 
-    store = Store(session.home, session.reporter)
+    store = Store(session.context)
     if every == (name is not None):
         raise UsageProblem("Give one environment, or --all.", hint="imageai-env check NAME")
     environments = store.all() if every else [store.get(name or "")]
@@ -35,9 +34,9 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
     for environment in environments:
         findings = list(check(environment))
         if deep and all(finding.severity == "note" for finding in findings):
-            log = open_log(session.home, environment.name, "check")
+            context = session.context.logged(environment.name, "check")
             try:
-                verify(environment.root, environment.lock(), "inference", log, session.reporter)
+                verify(environment.root, environment.lock(), "inference", context)
             except VerifyError as error:
                 why = "What is installed is what is locked, and still it fails: look at the machine."
                 findings.append(

@@ -24,5 +24,5 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.workflows.maintain import recreate
 
     how = how_from(options)
-    with Store(session.home, session.reporter).hold(name, wait=how.wait, to_read=True) as environment:
-        return describe("clone", recreate(environment, session.home, session.reporter, how, name=new))
+    with Store(session.context).hold(name, wait=how.wait, to_read=True) as environment:
+        return describe("clone", recreate(environment, session.context, how, name=new))

@@ -66,10 +66,10 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
         download=not options["no_download"],
         upgrade=options["upgrade"],
     )
-    plan = plan_creation(wish, session.home, session.reporter, dry_run=dry_run)
+    plan = plan_creation(wish, session.context, dry_run=dry_run)
     if dry_run:
         return Result("create", {"plan": plan.to_json(), "dry_run": True}, _describe_plan(plan))
-    return describe("create", execute(plan, session.home, session.reporter))
+    return describe("create", execute(plan, session.context))
 
 
 def describe(command_name: str, created: Created) -> Result:

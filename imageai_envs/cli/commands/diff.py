@@ -38,4 +38,4 @@ def _lock(session: Session, what: str) -> Lock:
     path = Path(what)
     if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises PermissionError
         return read_lock(path)  # a device or a dead link, too: it says what is wrong with it
-    return Store(session.home, session.reporter).get(what).lock()
+    return Store(session.context).get(what).lock()

@@ -92,8 +92,8 @@ def _fix(session: Session, diagnosis: Diagnosis, new: str | None, options: dict[
     )
     label = str(subject.root or subject.executable)
     python = subject.facts.minor if subject.facts else ""
-    plan = plan_rescue_of(subject.winners.values(), label, python, session.home, session.reporter, how)
-    made = describe("doctor", carry_out(plan, chosen, session.home, session.reporter))
+    plan = plan_rescue_of(subject.winners.values(), label, python, session.context, how)
+    made = describe("doctor", carry_out(plan, chosen, session.context))
     return Result("doctor", {"rescue": plan.to_json(), "created": made.data}, [*describe_plan(plan), "", *made.text])
 
 

@@ -19,7 +19,7 @@ def command(session: Session, /, dry_run: bool) -> Result:
 
     items, busy = find_garbage(session.home), at_work(session.home)
     if not dry_run:
-        items = collect(items, session.home, session.reporter)
+        items = collect(items, session.context)
     total = sum(item.size for item in items)
     data: dict[str, object] = {
         "dry_run": dry_run,

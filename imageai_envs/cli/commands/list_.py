@@ -21,7 +21,7 @@ def command(session: Session, /) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.installed.disk_use import measure, measure_together
 
-    environments = Store(session.home, session.reporter).all()
+    environments = Store(session.context).all()
     rows, data = [], []
     for environment in environments:
         use, state = measure(environment.root), environment.state

@@ -54,10 +54,10 @@ def command(session: Session, /, **options: Any) -> Result:
         target=Target.parse(options["target"]) if options["target"] else None,
     )
     if options["check"]:
-        lock = check_lock(wish, session.home, session.reporter)
+        lock = check_lock(wish, session.context)
         data: dict[str, object] = {"path": str(wish.path), "in_sync": True, "changes": []}
         return Result("lock", data, [f"{wish.path} is in sync ({len(lock.pins)} distributions)."])
-    updated = update_lock(wish, session.home, session.reporter)
+    updated = update_lock(wish, session.context)
     data = {
         "path": str(wish.path),
         "written": updated.written,

@@ -25,7 +25,7 @@ def list_command(session: Session, /) -> Result:
 
     entries = load_catalog(session.home).entries
     rows, data = [], []
-    for one in sorted(find_interpreters(session.home, reporter=session.reporter), key=lambda one: one.version):
+    for one in sorted(find_interpreters(session.context), key=lambda one: one.version):
         able = [] if one.unusable else [entry.template for entry in entries if entry.template.runs_on(one)]
         serves = [template.name for template in able]
         remark = one.unusable or ", ".join(serves) or "none"

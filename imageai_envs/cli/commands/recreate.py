@@ -25,5 +25,5 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     from imageai_envs.workflows.maintain import recreate
 
     how = how_from(options)
-    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
-        return describe("recreate", recreate(environment, session.home, session.reporter, how))
+    with Store(session.context).hold(name, wait=how.wait) as environment:
+        return describe("recreate", recreate(environment, session.context, how))

@@ -19,7 +19,7 @@ def command(session: Session, /, name: str, yes: bool) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.remove import remove
 
-    store = Store(session.home, session.reporter)
+    store = Store(session.context)
     with store.hold(name) as environment:
         question, needs = f"Remove {environment.name} ({environment.root})?", f"Removing {environment.root}"
         if not yes and not agreed(session, question, needs, f"imageai-env remove {name} --yes"):

@@ -23,7 +23,7 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.maintain import rename
 
-    store = Store(session.home, session.reporter)
+    store = Store(session.context)
     how = how_from(options)
     with store.hold(name, wait=how.wait) as environment:
         return describe("rename", rename(environment, new, store, how))

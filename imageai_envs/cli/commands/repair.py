@@ -23,8 +23,8 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     from imageai_envs.workflows.repair import repair
 
     how = how_from(options)
-    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
-        repaired = repair(environment, session.home, session.reporter, how)
+    with Store(session.context).hold(name, wait=how.wait) as environment:
+        repaired = repair(environment, session.context, how)
     data: dict[str, object] = {
         "name": name,
         "findings": [finding.to_json() for finding in repaired.before],

@@ -57,7 +57,7 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
     )
     if name is not None:
         check_name(name, session.home)
-    plan = plan_rescue(source, session.home, session.reporter, how)
+    plan = plan_rescue(source, session.context, how)
     text = describe_plan(plan)
     data = plan.to_json()
     if output is not None:
@@ -67,7 +67,7 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
     if name is None:
         text += _ways(plan, output)
         return Result("rescue", data, text)
-    made = describe("rescue", carry_out(plan, name, session.home, session.reporter))
+    made = describe("rescue", carry_out(plan, name, session.context))
     return Result("rescue", {**data, "created": made.data}, [*text, "", *made.text])
 
 

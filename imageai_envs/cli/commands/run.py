@@ -63,17 +63,16 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     from imageai_envs.environments.store import Store
     from imageai_envs.running.run import can_be_watched, run_in, run_reported, run_watched
 
-    store = Store(session.home, session.reporter)
+    store = Store(session.context)
     environment = store.get(name, to_use=True)
     broken = [finding for finding in check_quickly(environment) if finding.severity == "error"]
     if broken and mend:
-        from imageai_envs.environments.transaction import sweep
         from imageai_envs.workflows.maintain import How
         from imageai_envs.workflows.repair import repair
 
         with store.hold(name) as held:
-            repair(held, session.home, session.reporter, How())
-        sweep()  # the command takes our place; nobody would come back to it
+            repair(held, session.context, How())
+        session.context.finish()  # the command takes our place; nobody would come back to it
         session.reporter.stop()
         broken = []
     elif broken:

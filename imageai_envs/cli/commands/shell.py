@@ -21,7 +21,7 @@ def command(session: Session, /, name: str, shell: str | None) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.running.shells import detect_shell, open_shell
 
-    environment = Store(session.home, session.reporter).get(name, to_use=True)
+    environment = Store(session.context).get(name, to_use=True)
     shell = shell or detect_shell()
     if session.as_json:
         return Result("shell", {"name": environment.name, "root": str(environment.root), "shell": shell})

@@ -26,7 +26,7 @@ def command(session: Session, /, name: str) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.installed.disk_use import measure
 
-    environment = Store(session.home, session.reporter).get(name)
+    environment = Store(session.context).get(name)
     state, use = environment.state, measure(environment.root)
     data: dict[str, object] = {
         "name": environment.name,

@@ -24,8 +24,8 @@ def command(session: Session, /, name: str, lock: Path | None, **options: Any) -
     from imageai_envs.workflows.maintain import sync
 
     how = how_from(options)
-    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
-        changed = sync(environment, lock, session.home, session.reporter, how)
+    with Store(session.context).hold(name, wait=how.wait) as environment:
+        changed = sync(environment, lock, session.context, how)
     data: dict[str, object] = {
         "name": environment.name,
         "changes": [vars(change) for change in changed.changes],

@@ -30,8 +30,8 @@ def command(
 
     how = how_from(options)
     extras = [parse_requirement(text, "--with") for text in with_]
-    with Store(session.home, session.reporter).hold(name, wait=how.wait) as environment:
-        changed = upgrade(environment, packages, extras, session.home, session.reporter, how)
+    with Store(session.context).hold(name, wait=how.wait) as environment:
+        changed = upgrade(environment, packages, extras, session.context, how)
     data: dict[str, object] = {
         "name": environment.name,
         "changes": [vars(change) for change in changed.changes],
