@@ -62,16 +62,16 @@ def scratch(home: Home, kind: str) -> Iterator[Path]:
 def sweep_scratch(home: Home) -> None:
     """Delete every directory that nobody holds. What resists is left to the next sweep; nothing is raised."""
     place = home.cache / "scratch"
-    if not _names(place) and not _doomed(place):
+    if not _names(place) and not _to_delete(place):
         return
     with contextlib.suppress(OSError, NotImplementedError), _gate(place):
         for name in _names(place):
             lock = _try(place / f"{name}.lock")
             if lock:
                 with contextlib.suppress(OSError):
-                    doom(place / name, home)
+                    delete_later(place / name, home)
                 _give_back(lock)
-    for path in _doomed(place):
+    for path in _to_delete(place):
         delete_tree(path)
 
 
@@ -79,7 +79,7 @@ def abandoned(home: Home) -> list[Path]:
     """Return what a sweep would delete. Nothing is changed."""
     place = home.cache / "scratch"
     free = (place / name for name in _names(place) if not is_held(place / f"{name}.lock"))
-    return [path for path in free if os.path.lexists(path)] + _doomed(place)
+    return [path for path in free if os.path.lexists(path)] + _to_delete(place)
 
 
 def at_work(home: Home) -> bool:
@@ -103,7 +103,7 @@ def nobody_at_work(home: Home) -> Iterator[bool]:
         yield alone
 
 
-def doom(path: Path, home: Home) -> None:
+def delete_later(path: Path, home: Home) -> None:
     """Put a file or directory of our cache out of the way, for the next sweep to delete.
 
     Raises:
@@ -194,7 +194,7 @@ def _names(place: Path) -> list[str]:
     return sorted({match["name"] for match in matches})
 
 
-def _doomed(place: Path) -> list[Path]:
+def _to_delete(place: Path) -> list[Path]:
     return [place / name for name in sorted(_listing(place)) if _DOOMED.fullmatch(name)]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imageai_envs.base.progress import Reporter
     from imageai_envs.base.result import Result
     from imageai_envs.request.request import Request
-    from imageai_envs.workflows.maintain import How
+    from imageai_envs.workflows.maintain import RebuildOptions
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -144,7 +144,7 @@ def verify_option(words: str) -> Callable[[F], F]:
     return click.option("--verify", type=click.Choice(LEVELS), default=LEVELS[0], show_default=True, help=words)
 
 
-def how_options(function: F) -> F:
+def rebuild_options(function: F) -> F:
     """Add the options that say how an environment is rebuilt; :func:`how_from` collects them."""
     function = click.option("--no-wait", is_flag=True, help="Exit 9 when another process works on it.")(function)
     function = click.option(
@@ -160,11 +160,11 @@ def keep_extra_option(function: F) -> F:
     )
 
 
-def how_from(options: dict[str, Any]) -> How:
+def rebuild_options_from(options: dict[str, Any]) -> RebuildOptions:
     """Return how an environment is rebuilt."""
-    from imageai_envs.workflows.maintain import How
+    from imageai_envs.workflows.maintain import RebuildOptions
 
-    return How(
+    return RebuildOptions(
         engine=options["engine"],
         verify=options["verify"],
         python=options.get("python"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_AGE = 600  # seconds
 
 
-def recall_lock(inputs: str, engine: str, home: Home) -> Lock | None:
+def cached_lock(inputs: str, engine: str, home: Home) -> Lock | None:
     """Return the lock that ``engine`` made of the same inputs, from the same indexes, within :data:`MAX_AGE`."""
     path = _path(inputs, engine, home)
     try:
@@ -36,7 +36,7 @@ def recall_lock(inputs: str, engine: str, home: Home) -> Lock | None:
     return lock if lock is not None and lock.header.inputs == inputs else None
 
 
-def remember_lock(lock: Lock, home: Home) -> None:
+def cache_lock(lock: Lock, home: Home) -> None:
     """Keep a lock for :func:`recall_lock`; a cache that cannot be written is no reason to fail."""
     path = _path(lock.header.inputs, lock.header.engine, home)
     with contextlib.suppress(OSError):

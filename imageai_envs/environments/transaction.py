@@ -104,10 +104,10 @@ def is_unsettled(root: Path, context: Context) -> bool:
     """Tell whether a replacement of ``root`` is under way, or was broken off."""
     home = context.home
     building = is_building(root) and owns(root, home)
-    return building or owns(aside(root), home) or bool(_rests(root, context))
+    return building or owns(aside(root), home) or bool(_leftovers(root, context))
 
 
-def _rests(root: Path, context: Context) -> list[Path]:
+def _leftovers(root: Path, context: Context) -> list[Path]:
     """Return what a killed command left of ``root``: half deleted, or not yet begun."""
     found = []
     with contextlib.suppress(OSError):
@@ -156,7 +156,7 @@ def settle(root: Path, context: Context) -> None:
 
     An environment whose state is there and cannot be read decides nothing: then both stay as they are.
     """
-    for rest in _rests(root, context):
+    for rest in _leftovers(root, context):
         if owns(rest, context.home):
             _finish(rest, context)
         else:
@@ -249,7 +249,7 @@ def _begin(root: Path, name: str, home: Home) -> None:
         raise
 
 
-def _rest_of(root: Path, id_: str | None) -> Path:
+def _name_to_delete(root: Path, id_: str | None) -> Path:
     """Return a free name for what is to be deleted: told by its id, so that it is known without its marker too."""
     place = root.with_name(f".{root.name}.imageai-env-rest-{(id_ or os.urandom(4).hex())[:8]}")
     while os.path.lexists(place):
@@ -348,44 +348,44 @@ def discard(directory: Path, context: Context, *, of: Path | None = None) -> Kep
         mark(directory, register(name_of(directory, context.home) or directory.name, of or directory, context.home))
     plan_keeping(directory, of or directory, context.home)
     # Renamed first: a half-deleted directory must never answer to an environment's name.
-    doomed = _rest_of(of or directory, marker_of(directory))
-    directory.rename(doomed)
-    return _finish(doomed, context)
+    discarded = _name_to_delete(of or directory, marker_of(directory))
+    directory.rename(discarded)
+    return _finish(discarded, context)
 
 
-def _finish(doomed: Path, context: Context) -> Kept | None:
+def _finish(discarded: Path, context: Context) -> Kept | None:
     """Keep what is to be kept of a directory that is out of the way, then have it deleted later."""
     try:
-        kept = carry_out(doomed)
+        kept = carry_out(discarded)
     except OSError as error:
         context.reporter.warn(
-            f"what was not part of the environment cannot be moved out of {doomed} ({error.strerror or error}); "
+            f"what was not part of the environment cannot be moved out of {discarded} ({error.strerror or error}); "
             "it stays there, and the next command tries again"
         )
         return None
     if kept:
         context.reporter.warn(kept.words())
-    context.later[doomed] = partial(_delete, doomed, context.home)
+    context.later[discarded] = partial(_delete, discarded, context.home)
     return kept
 
 
-def _delete(doomed: Path, home: Home) -> None:
+def _delete(discarded: Path, home: Home) -> None:
     """Delete a directory, its marker last: what a kill leaves of it is still known to be ours.
 
     Another process may be at it too; what resists is left to the next command.
     """
-    id_ = marker_of(doomed)
+    id_ = marker_of(discarded)
     with contextlib.suppress(OSError):
-        for entry in (*_entries(doomed, but=METADATA), *_entries(doomed / METADATA, but=MARKER)):
+        for entry in (*_entries(discarded, but=METADATA), *_entries(discarded / METADATA, but=MARKER)):
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
-        if not _entries(doomed, but=METADATA) and not _entries(doomed / METADATA, but=MARKER):
-            (doomed / METADATA / MARKER).unlink()
-            (doomed / METADATA).rmdir()
-            doomed.rmdir()
-            forget(id_, place_of(doomed), home)
+        if not _entries(discarded, but=METADATA) and not _entries(discarded / METADATA, but=MARKER):
+            (discarded / METADATA / MARKER).unlink()
+            (discarded / METADATA).rmdir()
+            discarded.rmdir()
+            forget(id_, place_of(discarded), home)
 
 
 def _entries(directory: Path, but: str) -> list[Path]:

@@ -200,7 +200,7 @@ class _Search:
             words = _line_at(text, place)
             failure = self._failure + bisect.bisect_right(failures, place)
             for rule, expression in self._wanted[literal]:
-                if self._is_news(rule, failure) and expression.search(words) and _fits(rule, text, place):
+                if self._is_new(rule, failure) and expression.search(words) and _fits(rule, text, place):
                     self._keep(rule, failure, Evidence(line, redact(words.strip()[:_SHOWN])))
         self._failure += len(failures)
 
@@ -213,7 +213,7 @@ class _Search:
             if not _CHAINED.search(text[max(place - 200, 0) : place])
         ]
 
-    def _is_news(self, rule: Rule, failure: int) -> bool:
+    def _is_new(self, rule: Rule, failure: int) -> bool:
         met = self._found.get(rule.id)
         return met is None or met.failure < failure or len(met.evidence) < _EVIDENCE
 

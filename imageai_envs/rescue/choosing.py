@@ -37,7 +37,7 @@ _BOTH = "{release} is what ImageAI 3 runs on; TensorFlow is kept as a package li
 
 
 @dataclass(frozen=True)
-class How:
+class RescueOptions:
     """What the user decides instead of us.
 
     Attributes:
@@ -80,7 +80,7 @@ class Choice:
     note: str = ""
 
 
-def choose_template(source: Source, how: How, home: Home) -> Choice:
+def choose_template(source: Source, options: RescueOptions, home: Home) -> Choice:
     """Return the nearest working template for ``source``.
 
     Raises:
@@ -89,47 +89,51 @@ def choose_template(source: Source, how: How, home: Home) -> Choice:
     """
     asked = [line for line in source.lines if line.requirement and not line.constraint]
     imageai = next((line for line in asked if line.name == "imageai"), None)
-    framework = _framework(asked, imageai, how, home, complete=source.complete)
+    framework = _framework(asked, imageai, options, home, complete=source.complete)
     # PyTorch's wheels bring their own CUDA: what a source has of it says nothing about a variant.
-    variant = how.variant or ("cpu" if framework is TORCH else _variant(asked))
+    variant = options.variant or ("cpu" if framework is TORCH else _variant(asked))
     tensorflows = [line for line in asked if line.name in RELEASES[TENSORFLOW]]
     problems = overlaps(tensorflows)
     own = [line for line in asked if line.name in RELEASES[framework]]
     decisive = next((line for line in own if line.requirement and line.requirement.specifier), None)
     wanted = imageai_for(imageai, framework, home)
-    if how.tensorflow or how.torch or decisive is None:
-        request = Request(template=how.template, tensorflow=how.tensorflow, torch=how.torch, variant=variant)
-        if not (how.template or how.tensorflow or how.torch):
+    if options.tensorflow or options.torch or decisive is None:
+        request = Request(
+            template=options.template, tensorflow=options.tensorflow, torch=options.torch, variant=variant
+        )
+        if not (options.template or options.tensorflow or options.torch):
             request = replace(request, imageai=wanted)
-        selection = _select(request, how, home)
+        selection = _select(request, options, home)
     else:
-        selection, found = _nearest(decisive, framework, wanted, how, variant, home)
+        selection, found = _nearest(decisive, framework, wanted, options, variant, home)
         problems += found
-        if not how.template:
+        if not options.template:
             template = selection.template
             load_catalog(home).refuse_broken(selection.entry, template.name, framework, template.minor)
     problems += mismatched_pair(asked, selection)
     problems += imageai_problems(asked, selection, complete=source.complete)
     python, problem = _python(source, selection.choosing)
-    problems += [problem] if problem and not how.python else []
+    problems += [problem] if problem and not options.python else []
     newest = imageai is not None and not imageai.pin and not source.complete
     unused = framework is TENSORFLOW and (newest or (imageai is not None and _only_3(imageai)))
     note = _BOTH.format(release=selection.release) if framework is TORCH and tensorflows else ""
-    return Choice(selection, how.python or python, tuple(problems), unused, note)
+    return Choice(selection, options.python or python, tuple(problems), unused, note)
 
 
-def _framework(asked: list[Line], imageai: Line | None, how: How, home: Home, *, complete: bool) -> Framework:
+def _framework(
+    asked: list[Line], imageai: Line | None, options: RescueOptions, home: Home, *, complete: bool
+) -> Framework:
     """Return what the wanted ImageAI runs on.
 
     ImageAI 3 without TensorFlow: PyTorch. With both frameworks ImageAI 3 is what runs, if it can: a listing of
     everything installed must have torchvision too. TensorFlow without PyTorch is the copied recipe
     (``pip install tensorflow imageai``), in which ImageAI 3 never ran.
     """
-    if how.tensorflow or how.torch:
-        return TENSORFLOW if how.tensorflow else TORCH
-    if how.template:
+    if options.tensorflow or options.torch:
+        return TENSORFLOW if options.tensorflow else TORCH
+    if options.template:
         return _select(
-            Request(template=how.template, variant=how.variant or _variant(asked)), how, home
+            Request(template=options.template, variant=options.variant or _variant(asked)), options, home
         ).template.framework
     names = {line.name for line in asked}
     torch = bool(names & PYTORCHES) and (not complete or "torchvision" in names)
@@ -167,12 +171,12 @@ def imageai_for(imageai: Line | None, framework: Framework, home: Home) -> str |
     return instead if instead in own else usual if framework is TORCH else None
 
 
-def _select(request: Request, how: How, home: Home) -> Selection:
+def _select(request: Request, options: RescueOptions, home: Home) -> Selection:
     """Select; a variant that only the source suggests gives way to what the template has."""
     try:
         return select(request, home)
     except RequestError as error:
-        if how.variant or error.code != "no-such-variant":
+        if options.variant or error.code != "no-such-variant":
             raise
         return select(replace(request, variant="cpu"), home)
 
@@ -189,21 +193,21 @@ def _variant(asked: Iterable[Line]) -> str:
 
 
 def _nearest(
-    line: Line, framework: Framework, imageai: str | None, how: How, variant: str, home: Home
+    line: Line, framework: Framework, imageai: str | None, options: RescueOptions, variant: str, home: Home
 ) -> tuple[Selection, list[Problem]]:
     """Return the newest release that the line allows, or else the nearest one and what is wrong with the line's."""
     assert line.requirement is not None  # noqa: S101 - decisive lines have one
     specifier = line.requirement.specifier
     wanted = pivot(specifier)
     problems: list[Problem] = []
-    if how.template:
-        named = _select(Request(template=how.template, variant=variant), how, home)
+    if options.template:
+        named = _select(Request(template=options.template, variant=variant), options, home)
         entries, variant = [named.entry], named.variant
     else:
         catalog = load_catalog(home)
         entries = _entries(catalog, variant, framework)
         having = {Version(entry.template.minor).major for entry in entries}
-        if not how.variant and variant != "cpu" and wanted.major not in having:
+        if not options.variant and variant != "cpu" and wanted.major not in having:
             entries, variant = _entries(catalog, "cpu", framework), "cpu"
     served: list[Selection] = []
     for entry in entries:
@@ -211,7 +215,9 @@ def _nearest(
         exact = not all(line.allows(patch) for patch in entry.template.patches)
         served += [Selection(entry, patch, variant, named=exact) for patch in entry.template.patches]
     if not served:
-        return _select(Request(template=how.template, variant=variant), how, home), []  # it says what is missing
+        return _select(
+            Request(template=options.template, variant=variant), options, home
+        ), []  # it says what is missing
     fitting = [one for one in served if line.allows(one.version)]
     gone = line.name == "tensorflow-gpu" and wanted >= Version("2.12")
     if fitting and not gone:
@@ -219,7 +225,7 @@ def _nearest(
         # the newest.
         pool = [one for one in fitting if one.template.imageai.version == imageai] or fitting
         usual = select(Request(variant=variant, imageai=imageai if framework is TORCH else None), home)
-        alike = [one for one in pool if one.version == usual.version and not how.template]
+        alike = [one for one in pool if one.version == usual.version and not options.template]
         chosen = max(alike or pool, key=lambda one: Version(one.version))
         if wanted.local and not specifier.contains(chosen.version):
             why = f"builds such as +{wanted.local} are on download.pytorch.org only; the index has the release itself."
@@ -227,7 +233,7 @@ def _nearest(
     else:
         chosen, problem = _instead(line, framework, served, fitting, gone=gone)
         problems.append(problem)
-    if line.name == "tensorflow-gpu" and chosen.variant == "cpu" and not how.variant:
+    if line.name == "tensorflow-gpu" and chosen.variant == "cpu" and not options.variant:
         why = f"template {chosen.template.name} has no gpu variant: it runs on the processor."
         told = problems[0] if problems else Problem(line.place, line.text, "", f"tensorflow=={chosen.version}")
         problems = [replace(told, why=f"{told.why} {why}".strip())]

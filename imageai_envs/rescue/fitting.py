@@ -158,7 +158,7 @@ class Fitting:
                     # pip-tools can fail over versions that it was only to prefer.
                     self.preferred = ()
                     continue
-            items = self._give_way(items, _reason(answer), answer)
+            items = self._relax(items, _reason(answer), answer)
 
     def _attempt(self, items: list[Item]) -> Lock | UnsolvableError:
         try:
@@ -166,7 +166,7 @@ class Fitting:
         except UnsolvableError as error:
             return error
 
-    def _give_way(self, items: list[Item], reason: str, error: UnsolvableError) -> list[Item]:
+    def _relax(self, items: list[Item], reason: str, error: UnsolvableError) -> list[Item]:
         standing = [item for item in items if item.requirement is not None]
         guilty = [item for item in standing if _names(reason, item.name)]
         if not guilty:

@@ -22,14 +22,14 @@ from imageai_envs.locks.inputs import LockInputs
 from imageai_envs.locks.lockfile import Lock, is_lock
 from imageai_envs.request.request import Request
 from imageai_envs.request.target import Target
-from imageai_envs.rescue.changes import LineChange, changes_of, given_way, in_order
-from imageai_envs.rescue.choosing import Choice, How, choose_template
+from imageai_envs.rescue.changes import LineChange, changes_of, in_order, relaxed
+from imageai_envs.rescue.choosing import Choice, RescueOptions, choose_template
 from imageai_envs.rescue.fitting import Fit, Fitting, Item, asked_for, settled, within_template
 from imageai_envs.rescue.installed import read_distributions, read_environment
 from imageai_envs.rescue.reading import read_source
 from imageai_envs.rescue.sorting import Sorted, needed_by_nobody, sort_lines
 from imageai_envs.rescue.unfit import Problem
-from imageai_envs.workflows.create import Created, Wish, execute, find_python, plan_creation
+from imageai_envs.workflows.create import Created, CreateOptions, execute, find_python, plan_creation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,7 @@ class Rescue:
         lock: the resolved set; None when nothing could be resolved.
         unchecked: why ``lock`` is None; empty otherwise.
         runs: how often the resolver ran.
-        how: what the user decided.
+        options: what the user decided.
     """
 
     source: Source
@@ -69,13 +69,13 @@ class Rescue:
     lock: Lock | None
     unchecked: str
     runs: int
-    how: How
+    options: RescueOptions
 
     @property
     def create_command(self) -> str:
         """Return the ``create`` command that makes the same environment."""
         words = ["imageai-env", "create", "NAME"]
-        words += ["--template", self.how.template] if self.how.template else []
+        words += ["--template", self.options.template] if self.options.template else []
         words += [self.selection.release.framework.option, self.selection.version]
         words += ["--gpu"] if self.selection.variant == "gpu" else []
         words += ["--python", self.request.python] if self.request.python else []
@@ -101,7 +101,7 @@ class Rescue:
         }
 
 
-def plan_rescue(path: Path, context: Context, how: How | None = None) -> Rescue:
+def plan_rescue(path: Path, context: Context, options: RescueOptions | None = None) -> Rescue:
     """Plan the rescue of a file (requirements, freeze, ``environment.yml``, ``pyproject.toml``) or an environment.
 
     Nothing of an environment is run, and nothing is changed, save that a missing Python may be fetched.
@@ -112,11 +112,15 @@ def plan_rescue(path: Path, context: Context, how: How | None = None) -> Rescue:
     """
     path = expanded(path)
     source = read_environment(path) if path.is_dir() else read_source(path)
-    return rescue_source(source, context, how)
+    return rescue_source(source, context, options)
 
 
 def plan_rescue_of(
-    distributions: Iterable[Distribution], label: str, python: str, context: Context, how: How | None = None
+    distributions: Iterable[Distribution],
+    label: str,
+    python: str,
+    context: Context,
+    options: RescueOptions | None = None,
 ) -> Rescue:
     """Plan the rescue of what some Python has installed, for example a global one.
 
@@ -125,23 +129,23 @@ def plan_rescue_of(
         label: how to call it: the environment's directory or the interpreter's path.
         python: its version, such as ``3.10``; empty when unknown.
         context: where things live, who is told, what is recorded.
-        how: what the user decided.
+        options: what the user decided.
 
     Raises:
         UnsolvableError: the template itself does not resolve.
     """
-    return rescue_source(read_distributions(distributions, label, python), context, how)
+    return rescue_source(read_distributions(distributions, label, python), context, options)
 
 
-def rescue_source(source: Source, context: Context, how: How | None = None) -> Rescue:
+def rescue_source(source: Source, context: Context, options: RescueOptions | None = None) -> Rescue:
     """Plan the rescue of something that was read already (see :func:`plan_rescue`)."""
-    how = how or How()
-    choice = choose_template(source, how, context.home)
+    options = options or RescueOptions()
+    choice = choose_template(source, options, context.home)
     source = replace(source, notes=(*source.notes, choice.note)) if choice.note else source
     parts = sort_lines(source, choice)
     context = context.logged("rescue", "rescue")
-    engine = get_engine(how.engine)
-    interpreter, python, moved, no_python = _find_python(choice, how, context)
+    engine = get_engine(options.engine)
+    interpreter, python, moved, no_python = _find_python(choice, options, context)
     if interpreter is None:
         fit = _unresolved(parts, choice.selection, no_python)
     else:
@@ -150,29 +154,31 @@ def rescue_source(source: Source, context: Context, how: How | None = None) -> R
         fit = fitting.search(parts.wanted)
     extras, lock = _kept(source, fit, choice.selection, engine, interpreter)
     found = [*choice.problems, *([moved] if moved else []), *parts.problems, *settled(fit)]
-    problems = in_order([*found, *given_way(source, choice, fit, found)], source)
-    request = Request(template=how.template, variant=choice.selection.variant, python=python, extras=extras).at(
+    problems = in_order([*found, *relaxed(source, choice, fit, found)], source)
+    request = Request(template=options.template, variant=choice.selection.variant, python=python, extras=extras).at(
         choice.selection.release
     )
     changes = changes_of(source, choice, parts, fit.items, lock, interpreter)
-    return Rescue(source, choice.selection, request, interpreter, problems, changes, lock, fit.unchecked, fit.runs, how)
+    return Rescue(
+        source, choice.selection, request, interpreter, problems, changes, lock, fit.unchecked, fit.runs, options
+    )
 
 
 def _find_python(
-    choice: Choice, how: How, context: Context
+    choice: Choice, options: RescueOptions, context: Context
 ) -> tuple[Interpreter | None, str | None, Problem | None, str]:
     """Return the Python, what was asked for to get it, what is wrong with the one wanted, and why there is none."""
     wanted = choice.python
     try:
-        found = find_python(choice.selection, wanted, context, download=how.download)
+        found = find_python(choice.selection, wanted, context, download=options.download)
     except (PythonNotFoundError, InstallError) as error:
-        if how.python or wanted is None:
-            return None, how.python, None, error.message.splitlines()[0]
+        if options.python or wanted is None:
+            return None, options.python, None, error.message.splitlines()[0]
     else:
         return found, wanted, None, ""
     # The source's Python is a wish; any other that the template runs on is nearer than none.
     try:
-        found = find_python(choice.selection, None, context, download=how.download)
+        found = find_python(choice.selection, None, context, download=options.download)
     except (PythonNotFoundError, InstallError) as error:
         return None, None, None, error.message.splitlines()[0]
     nearest = f"Python {found.target.python_version}"
@@ -220,10 +226,12 @@ def carry_out(rescue: Rescue, name: str, context: Context) -> Created:
         InstallError: index, network or disk.
         VerifyError: it was built and does not work.
     """
-    how, lock = rescue.how, rescue.lock
-    request = Request(template=how.template, python=rescue.request.python) if lock else rescue.request
-    wish = Wish(request, name, lock=lock, engine=how.engine, verify=how.verify, download=how.download)
-    return execute(plan_creation(wish, context), context)
+    options, lock = rescue.options, rescue.lock
+    request = Request(template=options.template, python=rescue.request.python) if lock else rescue.request
+    creation = CreateOptions(
+        request, name, lock=lock, engine=options.engine, verify=options.verify, download=options.download
+    )
+    return execute(plan_creation(creation, context), context)
 
 
 def check_name(name: str, home: Home) -> None:

@@ -146,7 +146,7 @@ def prove(
     Raises:
         VerifyError: the probe did not even begin (``probe-died``).
     """
-    heard = _Listener(context.reporter)
+    events = _Listener(context.reporter)
     arguments = ["{directory}"]
     if only:
         arguments += ["--only", ",".join(only)]
@@ -158,7 +158,7 @@ def prove(
             root,
             script,
             tuple(arguments),
-            replace(context, reporter=heard),
+            replace(context, reporter=events),
             timeout=_TIMEOUT,
             variables=device_variables(variant) | WITHOUT_TF32,
         )
@@ -170,11 +170,11 @@ def prove(
         if answer is None:
             ended = _end(done.returncode)
         last = "\n".join(f"  {line}" for line in redact(done.stderr).splitlines()[-5:])
-    if not heard.plan:
+    if not events.plan:
         raise VerifyError(
             f"The probe did not begin: {ended}.\n{last}\n  Full log: {context.log.path}", code="probe-died"
         )
-    stages = tuple(heard.stage(name, ended) for name in heard.plan)
+    stages = tuple(events.stage(name, ended) for name in events.plan)
     whole = answer or {}
     return Proof(
         _features(stages),

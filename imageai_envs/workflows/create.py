@@ -17,7 +17,7 @@ from imageai_envs.building.install import Installer
 from imageai_envs.engines import get_engine
 from imageai_envs.engines.compile_lock import check_clashes, compile_lock
 from imageai_envs.engines.empty_venv import create_venv, creator_name
-from imageai_envs.engines.lock_cache import recall_lock, remember_lock
+from imageai_envs.engines.lock_cache import cache_lock, cached_lock
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.environments.contents import record_creation
 from imageai_envs.environments.environment import Environment, State, write_lock, write_state
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wish:
+class CreateOptions:
     """Everything that ``create`` is told.
 
     Attributes:
@@ -88,7 +88,7 @@ class Plan:
         log: record of all subprocesses.
     """
 
-    wish: Wish
+    options: CreateOptions
     name: str
     root: Path
     selection: Selection
@@ -104,9 +104,9 @@ class Plan:
         return self.root.exists()
 
     def _lock_words(self) -> str:
-        if isinstance(self.wish.lock, Path):
-            return str(self.wish.lock)
-        return "given" if self.wish.lock else "verified" if self.lock else "compile"
+        if isinstance(self.options.lock, Path):
+            return str(self.options.lock)
+        return "given" if self.options.lock else "verified" if self.lock else "compile"
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
@@ -120,7 +120,7 @@ class Plan:
                 "source": self.interpreter.source,
                 "creator": creator_name(self.interpreter, self.engine.uv),
             }
-            inputs = LockInputs(self.selection, self.wish.request.extras, self.interpreter.target)
+            inputs = LockInputs(self.selection, self.options.request.extras, self.interpreter.target)
             requirements = {
                 "target": str(self.interpreter.target),
                 "requirements": list(inputs.requirements),
@@ -142,7 +142,7 @@ class Plan:
             "lock": self._lock_words(),
             **requirements,
             "disk_mb": template.variants[self.selection.variant].disk_mb,
-            "verify": self.wish.verify,
+            "verify": self.options.verify,
         }
 
 
@@ -169,33 +169,33 @@ def _fetch_later(version: str) -> Path:
     raise _FetchLaterError(version)
 
 
-def plan_creation(wish: Wish, context: Context, *, dry_run: bool = False) -> Plan:
+def plan_creation(options: CreateOptions, context: Context, *, dry_run: bool = False) -> Plan:
     """Look everything up that ``wish`` needs, and change nothing (save fetching a Python, unless ``dry_run``).
 
     Raises:
         RequestError: a name, version, place or requirement that cannot be.
         PythonNotFoundError: no interpreter fits.
     """
-    name, root = Store(context).place(wish.name, wish.path)
-    check_free(root, context.home, force=wish.force)
-    lock = read_lock(wish.lock) if isinstance(wish.lock, Path) else wish.lock
-    request = _request_of(lock, wish.request) if lock else wish.request
+    name, root = Store(context).place(options.name, options.path)
+    check_free(root, context.home, force=options.force)
+    lock = read_lock(options.lock) if isinstance(options.lock, Path) else options.lock
+    request = _request_of(lock, options.request) if lock else options.request
     selection = select(request, context.home)
     _tell(selection, request, context.reporter)
-    engine = get_engine(wish.engine)
+    engine = get_engine(options.engine)
     context = context.logged(name, "create")
     wanted = request.python or (lock.header.target.python_version if lock else None)
     fetch_later: str | None = None
     try:
         interpreter: Interpreter | None = find_python(
-            selection, wanted, context, download=wish.download, dry_run=dry_run
+            selection, wanted, context, download=options.download, dry_run=dry_run
         )
     except _FetchLaterError as later:
         interpreter, fetch_later = None, later.version
     if interpreter:
         if lock and lock.header.target != interpreter.target:
             raise LockFileError(
-                f"{wish.lock if isinstance(wish.lock, Path) else 'This'} is a lock for {lock.header.target}; "
+                f"{options.lock if isinstance(options.lock, Path) else 'This'} is a lock for {lock.header.target}; "
                 f"this would be {interpreter.target}.",
                 hint="Lock for this machine: imageai-env lock -o FILE",
             )
@@ -203,9 +203,9 @@ def plan_creation(wish: Wish, context: Context, *, dry_run: bool = False) -> Pla
         if not lock:
             inputs = LockInputs(selection, request.extras, interpreter.target)
             check_clashes(inputs)
-            lock = None if wish.upgrade else verified_lock(inputs)
-    wish = replace(wish, request=request)
-    return Plan(wish, name, root, selection, interpreter, fetch_later, engine, lock, context.log)
+            lock = None if options.upgrade else verified_lock(inputs)
+    options = replace(options, request=request)
+    return Plan(options, name, root, selection, interpreter, fetch_later, engine, lock, context.log)
 
 
 def _request_of(lock: Lock, request: Request) -> Request:
@@ -278,14 +278,14 @@ def execute(plan: Plan, context: Context) -> Created:
     warn_about_space(plan, context.reporter)
     warn_about_gpu(plan, interpreter, context.reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
-    with locked(plan.root, context, wait=plan.wish.wait):
+    with locked(plan.root, context, wait=plan.options.wait):
         # Resolved before anything is touched: most failures happen here and cost nothing.
-        if plan.lock and not plan.wish.lock:
+        if plan.lock and not plan.options.lock:
             context.reporter.note(f"using the lock that comes with the template, verified {plan.lock.header.verified}")
         with clock.step("lock"):
             lock = plan.lock or _resolve(plan, interpreter, context)
         warn_about_extras(plan, lock, context.reporter)
-        with replacing(plan.root, plan.name, context, force=plan.wish.force) as replacement:
+        with replacing(plan.root, plan.name, context, force=plan.options.force) as replacement:
             verification = _build(plan, interpreter, lock, context, clock)
             state = _state(plan, interpreter, lock, verification, clock)
             write_state(plan.root, state)
@@ -295,15 +295,15 @@ def execute(plan: Plan, context: Context) -> Created:
 
 def _resolve(plan: Plan, interpreter: Interpreter, context: Context) -> Lock:
     """Compile the lock, or take the one that the same question was answered with minutes ago."""
-    inputs = LockInputs(plan.selection, plan.wish.request.extras, interpreter.target)
+    inputs = LockInputs(plan.selection, plan.options.request.extras, interpreter.target)
     engine = plan.engine.describe(interpreter)
-    lock = recall_lock(inputs.digest, engine, context.home)
+    lock = cached_lock(inputs.digest, engine, context.home)
     if lock is None:
         # With further requirements: as near as possible to the set that was proved.
-        near = None if plan.wish.upgrade else nearest_lock(inputs)
+        near = None if plan.options.upgrade else nearest_lock(inputs)
         keep = near.pins if near else ()
         lock = compile_lock(inputs, plan.engine, interpreter, replace(context, log=plan.log), preferred=keep)
-        remember_lock(lock, context.home)
+        cache_lock(lock, context.home)
     return lock
 
 
@@ -321,14 +321,14 @@ def _build(plan: Plan, interpreter: Interpreter, lock: Lock, context: Context, c
         misrecorded = installer.install(work, beside=beside)
         beside_lock.add(plan.root, variant, lock.header.target, context.reporter, misrecorded)
     with clock.step("verify"):
-        return verify(plan.root, lock, plan.wish.verify, replace(context, log=plan.log))
+        return verify(plan.root, lock, plan.options.verify, replace(context, log=plan.log))
 
 
 def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verification, clock: _Clock) -> State:
     return State(
         name=plan.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        request=plan.wish.request,
+        request=plan.options.request,
         template=plan.selection.template.name,
         release=plan.selection.release,
         imageai=plan.selection.template.imageai.version,

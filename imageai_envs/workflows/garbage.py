@@ -11,8 +11,8 @@ from imageai_envs.base.logs import WITHOUT_ENVIRONMENT
 from imageai_envs.base.scratch import (
     abandoned,
     at_work,
+    delete_later,
     delete_tree,
-    doom,
     held,
     is_held,
     nobody_at_work,
@@ -125,8 +125,8 @@ def _remove(item: Garbage, home: Home) -> None:
         # Its lock stays: whoever waits for a lock that is gone owns nothing, and would build beside the next.
         with held(_helper_lock(item.path)) as free:
             if free:
-                doom(item.path, home)
+                delete_later(item.path, home)
     elif item.kind == "cache":
-        doom(item.path, home)
+        delete_later(item.path, home)
     elif item.kind == "log":
         delete_tree(item.path)

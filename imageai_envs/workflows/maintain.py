@@ -21,7 +21,7 @@ from imageai_envs.environments.environment import Condition
 from imageai_envs.locks.inputs import LockInputs
 from imageai_envs.locks.lockfile import Change, Lock, compare, read_lock
 from imageai_envs.request.request import Request
-from imageai_envs.workflows.create import Created, Wish, execute, find_python, plan_creation
+from imageai_envs.workflows.create import Created, CreateOptions, execute, find_python, plan_creation
 from imageai_envs.workflows.remove import remove
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class How:
+class RebuildOptions:
     """How an environment is rebuilt.
 
     Attributes:
@@ -56,7 +56,11 @@ class How:
 
 
 def recreate(
-    environment: Environment, context: Context, how: How, lock: Lock | Path | None = None, name: str | None = None
+    environment: Environment,
+    context: Context,
+    options: RebuildOptions,
+    lock: Lock | Path | None = None,
+    name: str | None = None,
 ) -> Created:
     """Build the environment anew from its lock, or from ``lock``; with ``name``, a further one beside it.
 
@@ -67,27 +71,27 @@ def recreate(
         ImageAIEnvError: as for ``create``; the environment is then as it was.
     """
     check_changeable(environment, to_read=name is not None)
-    extras = extra_requirements(environment) if how.keep_extra and lock is None else ()
+    extras = extra_requirements(environment) if options.keep_extra and lock is None else ()
     if extras:
-        lock, _ = _lock_anew(environment, extras, context, how)
+        lock, _ = _lock_anew(environment, extras, context, options)
     lock = lock or environment.lock()  # if it is lost, this says how to build the environment without it
     state = environment.state
-    python = how.python
+    python = options.python
     if python is None and state and Path(state.python).exists():
         python = state.python
     in_store = environment.root == context.home.environments / environment.name
-    wish = Wish(
+    creation = CreateOptions(
         request=Request(python=python),
         name=name or environment.name,
         path=None if in_store or name else environment.root,
         lock=lock,
-        engine=engine_for(environment, how),
-        verify=how.verify or (state.verified if state else "inference"),
+        engine=engine_for(environment, options),
+        verify=options.verify or (state.verified if state else "inference"),
         force=name is None,
-        download=how.download,
-        wait=how.wait,
+        download=options.download,
+        wait=options.wait,
     )
-    return execute(plan_creation(wish, context), context)
+    return execute(plan_creation(creation, context), context)
 
 
 def check_changeable(environment: Environment, *, to_read: bool = False) -> None:
@@ -126,10 +130,10 @@ def extra_requirements(environment: Environment) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def engine_for(environment: Environment, how: How) -> str:
+def engine_for(environment: Environment, options: RebuildOptions) -> str:
     """Return the engine that an environment is rebuilt with: by default the one that made it."""
-    if how.engine != "auto" or environment.state is None:
-        return how.engine
+    if options.engine != "auto" or environment.state is None:
+        return options.engine
     return "pip" if environment.state.engine.startswith("pip") else "uv" if find_uv() else "auto"
 
 
@@ -146,7 +150,7 @@ class Changed:
     kept: tuple[Kept, ...] = ()
 
 
-def sync(environment: Environment, lock: Path | None, context: Context, how: How) -> Changed:
+def sync(environment: Environment, lock: Path | None, context: Context, options: RebuildOptions) -> Changed:
     """Make the environment exactly a lock (its own by default) and return what changed; nothing is done if it is.
 
     Raises:
@@ -159,7 +163,7 @@ def sync(environment: Environment, lock: Path | None, context: Context, how: How
     if not findings and view.lock is not None and view.lock.digest == wanted.digest:
         return Changed(())
     before = {item.name: item.version for item in view.installed}
-    created = recreate(environment, context, how, lock=wanted)
+    created = recreate(environment, context, options, lock=wanted)
     after = {item.name: item.version for item in look_at(environment).installed}
     changes = tuple(
         Change(name, before.get(name, ""), after.get(name, ""))
@@ -170,7 +174,7 @@ def sync(environment: Environment, lock: Path | None, context: Context, how: How
 
 
 def upgrade(
-    environment: Environment, names: Sequence[str], extras: Sequence[str], context: Context, how: How
+    environment: Environment, names: Sequence[str], extras: Sequence[str], context: Context, options: RebuildOptions
 ) -> Changed:
     """Lock anew (everything, or just ``names``; with further requirements), rebuild, verify; return the changes.
 
@@ -187,19 +191,23 @@ def upgrade(
                 hint=f"imageai-env upgrade {environment.name} --with {name}",
                 code="no-such-package",
             )
-    if how.keep_extra:
+    if options.keep_extra:
         extras = (*extras, *extra_requirements(environment))
-    fresh, interpreter = _lock_anew(environment, extras, context, how, names)
+    fresh, interpreter = _lock_anew(environment, extras, context, options, names)
     changes = compare(lock.pins, fresh.pins)
     if not changes and fresh.header.inputs == lock.header.inputs:
         return Changed(())
     context.reporter.note("changes: " + (", ".join(str(change) for change in changes) or "none in the packages"))
-    how = replace(how, python=str(interpreter.executable))
-    return Changed(changes, recreate(environment, context, how, lock=fresh).kept)
+    options = replace(options, python=str(interpreter.executable))
+    return Changed(changes, recreate(environment, context, options, lock=fresh).kept)
 
 
 def _lock_anew(
-    environment: Environment, extras: Sequence[str], context: Context, how: How, names: Sequence[str] | None = None
+    environment: Environment,
+    extras: Sequence[str],
+    context: Context,
+    options: RebuildOptions,
+    names: Sequence[str] | None = None,
 ) -> tuple[Lock, Interpreter]:
     """Compile a lock for what the environment's lock was made for, and ``extras``.
 
@@ -211,11 +219,11 @@ def _lock_anew(
     request = lock.header.request(extras=extras)
     selection = select(request, context.home)
     context = context.logged(environment.name, "lock")
-    wanted = how.python or lock.header.target.python_version
-    interpreter = find_python(selection, wanted, context, download=how.download)
+    wanted = options.python or lock.header.target.python_version
+    interpreter = find_python(selection, wanted, context, download=options.download)
     fresh = compile_lock(
         LockInputs(selection, request.extras, interpreter.target),
-        get_engine(engine_for(environment, how)),
+        get_engine(engine_for(environment, options)),
         interpreter,
         context,
         preferred=lock.pins if names is None or names or extras else (),
@@ -224,7 +232,7 @@ def _lock_anew(
     return fresh, interpreter
 
 
-def rename(environment: Environment, name: str, store: Store, how: How) -> Created:
+def rename(environment: Environment, name: str, store: Store, options: RebuildOptions) -> Created:
     """Give an environment another name: built anew from its lock (a virtual environment cannot be moved).
 
     Raises:
@@ -237,6 +245,6 @@ def rename(environment: Environment, name: str, store: Store, how: How) -> Creat
             code="not-in-store",
         )
     check_changeable(environment)
-    created = recreate(environment, store.context, how, name=name)
+    created = recreate(environment, store.context, options, name=name)
     removed = remove(environment, store)
     return replace(created, kept=(removed.kept,)) if removed.kept else created

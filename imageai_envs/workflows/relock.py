@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LockWish:
+class LockOptions:
     """Everything that ``lock`` is told.
 
     Attributes:
@@ -58,7 +58,7 @@ class Updated:
     written: bool
 
 
-def update_lock(wish: LockWish, context: Context) -> Updated:
+def update_lock(options: LockOptions, context: Context) -> Updated:
     """Compile the lock and write it if it differs.
 
     Raises:
@@ -66,36 +66,36 @@ def update_lock(wish: LockWish, context: Context) -> Updated:
         UnsolvableError: no set of versions satisfies the request.
         InstallError: index, network or disk.
     """
-    previous = _previous(wish.path)
-    _check_upgrades(wish, previous)
-    lock = _compile(wish, previous, context)
+    previous = _previous(options.path)
+    _check_upgrades(options, previous)
+    lock = _compile(options, previous, context)
     written = lock != previous
     if written:
-        wish.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(wish.path, lock.render())
+        options.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(options.path, lock.render())
     return Updated(lock, previous, compare(previous.pins if previous else (), lock.pins), written)
 
 
-def check_lock(wish: LockWish, context: Context) -> Lock:
+def check_lock(options: LockOptions, context: Context) -> Lock:
     """Return the lock if it was compiled from what is asked for now; nothing is resolved for that.
 
     Raises:
         DriftError: it was not; the package diff is in the message and in ``data``.
         LockFileError: there is no lock, or it is damaged.
     """
-    lock = read_lock(wish.path)
-    request = _request(wish.request, lock)
+    lock = read_lock(options.path)
+    request = _request(options.request, lock)
     target = lock.header.target
     selection = select(request, context.home).on(target.python)
     if LockInputs(selection, request.extras, target).digest == lock.header.inputs:
         return lock
-    fresh = _compile(wish, lock, context)
+    fresh = _compile(options, lock, context)
     changes = compare(lock.pins, fresh.pins)
     listing = "\n".join(f"  {change}" for change in changes) or "  (the packages stay the same)"
     raise DriftError(
-        f"{wish.path} does not match what is asked for any more:\n{listing}",
-        hint=f"imageai-env lock -o {wish.path}   (with the same options)",
-        data={"path": str(wish.path), "in_sync": False, "changes": [vars(change) for change in changes]},
+        f"{options.path} does not match what is asked for any more:\n{listing}",
+        hint=f"imageai-env lock -o {options.path}   (with the same options)",
+        data={"path": str(options.path), "in_sync": False, "changes": [vars(change) for change in changes]},
     )
 
 
@@ -111,11 +111,11 @@ def _previous(path: Path) -> Lock | None:
     return read_lock(path)
 
 
-def _check_upgrades(wish: LockWish, previous: Lock | None) -> None:
-    for name in wish.upgrade:
+def _check_upgrades(options: LockOptions, previous: Lock | None) -> None:
+    for name in options.upgrade:
         if previous is None or previous.pin(name) is None:
             raise RequestError(
-                f"--upgrade-package {name}: {wish.path} has no such distribution.",
+                f"--upgrade-package {name}: {options.path} has no such distribution.",
                 hint=f"Add it with --with {name}",
                 code="no-such-package",
             )
@@ -129,35 +129,36 @@ def _request(request: Request, lock: Lock | None) -> Request:
     return lock.header.request(python=request.python)
 
 
-def _target(wish: LockWish, previous: Lock | None) -> Target | None:
+def _target(options: LockOptions, previous: Lock | None) -> Target | None:
     """Return what the lock is for; None for the Python that will be found."""
-    if wish.target is None:
+    if options.target is None:
         # Another Python that is asked for now is of this machine.
-        return previous.header.target if previous and not wish.request.python else None
-    if wish.request.python and wish.request.python != wish.target.python_version:
+        return previous.header.target if previous and not options.request.python else None
+    if options.request.python and options.request.python != options.target.python_version:
         raise RequestError(
-            f"--target {wish.target} is for Python {wish.target.python_version}, --python says {wish.request.python}.",
+            f"--target {options.target} is for Python {options.target.python_version}, "
+            f"--python says {options.request.python}.",
             hint="Drop --python.",
             code="bad-target",
         )
-    return wish.target
+    return options.target
 
 
-def _compile(wish: LockWish, previous: Lock | None, context: Context) -> Lock:
-    request = _request(wish.request, previous)
+def _compile(options: LockOptions, previous: Lock | None, context: Context) -> Lock:
+    request = _request(options.request, previous)
     selection = select(request, context.home)
     context = context.logged("lock", "lock")
-    target = _target(wish, previous)
+    target = _target(options, previous)
     wanted = request.python or (target.python_version if target else None)
-    interpreter = find_python(selection, wanted, context, download=wish.download)
-    engine = get_engine(wish.engine)
+    interpreter = find_python(selection, wanted, context, download=options.download)
+    engine = get_engine(options.engine)
     target = target or interpreter.target
     inputs = LockInputs(selection.on(target.python), request.extras, target)
-    if previous is None and not wish.upgrade_all:
+    if previous is None and not options.upgrade_all:
         proved = verified_lock(inputs)
         if proved:
             return proved
         previous = nearest_lock(inputs)
-    keep = () if previous is None or wish.upgrade_all else previous.pins
-    upgrade = frozenset(canonicalize_name(name) for name in wish.upgrade)
+    keep = () if previous is None or options.upgrade_all else previous.pins
+    upgrade = frozenset(canonicalize_name(name) for name in options.upgrade)
     return compile_lock(inputs, engine, interpreter, context, preferred=keep, upgrade=upgrade)

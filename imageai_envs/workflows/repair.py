@@ -17,7 +17,7 @@ from imageai_envs.environments.contents import users_contents
 from imageai_envs.environments.transaction import locked
 from imageai_envs.environments.users_files import keep
 from imageai_envs.request.stack import HOOK
-from imageai_envs.workflows.maintain import How, check_changeable, engine_for, recreate
+from imageai_envs.workflows.maintain import RebuildOptions, check_changeable, engine_for, recreate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Repaired:
     kept: tuple[Kept, ...] = ()
 
 
-def repair(environment: Environment, context: Context, how: How) -> Repaired:
+def repair(environment: Environment, context: Context, options: RebuildOptions) -> Repaired:
     """Mend what ``check`` finds, in place where single distributions are at fault, and check again.
 
     Raises:
@@ -60,21 +60,25 @@ def repair(environment: Environment, context: Context, how: How) -> Repaired:
     if not findings:
         return Repaired(())
     lock = look_at(environment).lock
-    if lock is None or not all(_mendable(finding, lock) for finding in findings):
+    if lock is None or not all(_repairable(finding, lock) for finding in findings):
         context.reporter.note("more than single distributions is damaged; recreating the environment from its lock")
-        return _rebuild(environment, context, how, findings)
-    with locked(environment.root, context, wait=how.wait):
-        repaired = _mend(environment, lock, findings, context, how)
+        return _rebuild(environment, context, options, findings)
+    with locked(environment.root, context, wait=options.wait):
+        repaired = _repair(environment, lock, findings, context, options)
     if faults(environment):
         context.reporter.note("mending in place was not enough; recreating the environment from its lock")
-        return _rebuild(environment, context, how, findings, repaired.kept)
+        return _rebuild(environment, context, options, findings, repaired.kept)
     return repaired
 
 
 def _rebuild(
-    environment: Environment, context: Context, how: How, findings: tuple[Finding, ...], kept: tuple[Kept, ...] = ()
+    environment: Environment,
+    context: Context,
+    options: RebuildOptions,
+    findings: tuple[Finding, ...],
+    kept: tuple[Kept, ...] = (),
 ) -> Repaired:
-    created = recreate(environment, context, how)
+    created = recreate(environment, context, options)
     left = faults(created.environment)
     if left:
         raise InstallError(
@@ -85,14 +89,16 @@ def _rebuild(
     return Repaired(findings, recreated=True, kept=(*kept, *created.kept))
 
 
-def _mendable(finding: Finding, lock: Lock) -> bool:
+def _repairable(finding: Finding, lock: Lock) -> bool:
     if finding.id in ("extra", "conda-meta", "cuda-links") or finding.distribution == HOOK:
         return True
     return bool(finding.distribution) and lock.pin(finding.distribution) is not None
 
 
-def _mend(environment: Environment, lock: Lock, findings: Sequence[Finding], context: Context, how: How) -> Repaired:
-    engine = get_engine(engine_for(environment, how))
+def _repair(
+    environment: Environment, lock: Lock, findings: Sequence[Finding], context: Context, options: RebuildOptions
+) -> Repaired:
+    engine = get_engine(engine_for(environment, options))
     context = context.logged(environment.name, "repair")
     found = frozenset(finding.distribution for finding in findings if finding.distribution)
     names = found - {HOOK}

@@ -300,7 +300,7 @@ def test_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.
 
     monkeypatch.setattr(templates_command, "command", broken)
     assert run(["templates"]) == 1
-    heard = capfd.readouterr()
+    events = capfd.readouterr()
     [report] = Path(os.environ["IMAGEAI_ENV_HOME"]).glob("logs/_crashes/*.log")
     assert "no answer from https://****@pypi.example.org/" in report.read_text(encoding="utf-8")
-    assert found(report.read_text(encoding="utf-8") + heard.out + heard.err) == []
+    assert found(report.read_text(encoding="utf-8") + events.out + events.err) == []

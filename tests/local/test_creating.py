@@ -21,8 +21,8 @@ from imageai_envs.locks.lockfile import Lock
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.request import Request
 from imageai_envs.request.target import Target
-from imageai_envs.workflows.create import Plan, Wish, execute, plan_creation
-from imageai_envs.workflows.relock import LockWish, update_lock
+from imageai_envs.workflows.create import CreateOptions, Plan, execute, plan_creation
+from imageai_envs.workflows.relock import LockOptions, update_lock
 
 if TYPE_CHECKING:
     from tests.support.index import Index
@@ -48,13 +48,13 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "data", tmp_path / "cache", tmp_path / "config")
 
 
-def plan(wish: Wish, home: Home, reporter: Silent | None = None) -> Plan:
-    return plan_creation(wish, Context(home, reporter or Silent()), dry_run=True)
+def plan(options: CreateOptions, home: Home, reporter: Silent | None = None) -> Plan:
+    return plan_creation(options, Context(home, reporter or Silent()), dry_run=True)
 
 
-def refused(wish: Wish, home: Home) -> ImageAIEnvError:
+def refused(options: CreateOptions, home: Home) -> ImageAIEnvError:
     with pytest.raises(ImageAIEnvError) as caught:
-        plan(wish, home)
+        plan(options, home)
     return caught.value
 
 
@@ -71,68 +71,68 @@ def finish(root: Path, home: Home, name: str = "x") -> None:
 
 
 def test_a_place_in_the_store(home: Home, template: Path) -> None:
-    one = plan(Wish(TINY, "x"), home)
+    one = plan(CreateOptions(TINY, "x"), home)
     assert (one.name, one.root, one.replaces) == ("x", home.environments / "x", False)
     assert not home.data.exists()
 
 
 def test_a_place_in_a_project_is_named_after_it(home: Home, template: Path) -> None:
-    one = plan(Wish(TINY, None, path=Path(".venv")), home)
+    one = plan(CreateOptions(TINY, None, path=Path(".venv")), home)
     assert (one.name, one.root) == ("project", Path.cwd() / ".venv")
-    named = plan(Wish(TINY, "other", path=Path(".venv")), home)
+    named = plan(CreateOptions(TINY, "other", path=Path(".venv")), home)
     assert (named.name, named.root) == ("other", Path.cwd() / ".venv")
 
 
 def test_a_project_whose_name_cannot_be_one(home: Home, template: Path) -> None:
     place = Path("my project") / ".venv"
-    error = refused(Wish(TINY, None, path=place), home)
+    error = refused(CreateOptions(TINY, None, path=place), home)
     assert error.code == "bad-name"
     assert "Give a name" in (error.hint or "")
-    assert plan(Wish(TINY, "mine", path=place), home).name == "mine"
+    assert plan(CreateOptions(TINY, "mine", path=place), home).name == "mine"
 
 
 def test_a_home_in_a_path(home: Home, template: Path) -> None:
-    one = plan(Wish(TINY, "x", path=Path("~/env")), home)
+    one = plan(CreateOptions(TINY, "x", path=Path("~/env")), home)
     assert one.root == Path.home() / "env"
 
 
 def test_names_are_needed_and_checked(home: Home, template: Path) -> None:
-    assert refused(Wish(TINY, None), home).code == "bad-name"
-    assert refused(Wish(TINY, "a/b"), home).code == "bad-name"
-    assert refused(Wish(TINY, "a/b", path=Path(".venv")), home).code == "bad-name"
+    assert refused(CreateOptions(TINY, None), home).code == "bad-name"
+    assert refused(CreateOptions(TINY, "a/b"), home).code == "bad-name"
+    assert refused(CreateOptions(TINY, "a/b", path=Path(".venv")), home).code == "bad-name"
 
 
 def test_names_that_are_taken(home: Home, template: Path, tmp_path: Path) -> None:
     finish(home.environments / "x", home)
-    assert refused(Wish(TINY, "x"), home).code == "exists"
-    assert plan(Wish(TINY, "x", force=True), home).replaces
-    assert refused(Wish(TINY, "x", path=Path(".venv"), force=True), home).code == "exists"
+    assert refused(CreateOptions(TINY, "x"), home).code == "exists"
+    assert plan(CreateOptions(TINY, "x", force=True), home).replaces
+    assert refused(CreateOptions(TINY, "x", path=Path(".venv"), force=True), home).code == "exists"
     elsewhere = tmp_path / "elsewhere" / ".venv"
     finish(elsewhere, home, "y")
-    assert str(elsewhere) in refused(Wish(TINY, "y", force=True), home).message
-    assert refused(Wish(TINY, "y", path=Path(".venv")), home).code == "exists"
-    assert plan(Wish(TINY, "y", path=elsewhere, force=True), home).root == elsewhere
+    assert str(elsewhere) in refused(CreateOptions(TINY, "y", force=True), home).message
+    assert refused(CreateOptions(TINY, "y", path=Path(".venv")), home).code == "exists"
+    assert plan(CreateOptions(TINY, "y", path=elsewhere, force=True), home).root == elsewhere
 
 
 def test_a_name_whose_directory_is_gone_is_free(home: Home, template: Path, tmp_path: Path) -> None:
     register("y", tmp_path / "gone" / ".venv", home)
-    assert plan(Wish(TINY, "y"), home).root == home.environments / "y"
-    assert plan(Wish(TINY, "y", path=Path(".venv")), home).root == Path.cwd() / ".venv"
+    assert plan(CreateOptions(TINY, "y"), home).root == home.environments / "y"
+    assert plan(CreateOptions(TINY, "y", path=Path(".venv")), home).root == Path.cwd() / ".venv"
 
 
 def test_foreign_directories(home: Home, template: Path) -> None:
     Path("src").mkdir()
     Path("src/precious").touch()
     for force in (False, True):
-        assert refused(Wish(TINY, "x", path=Path("src"), force=force), home).code == "not-ours"
+        assert refused(CreateOptions(TINY, "x", path=Path("src"), force=force), home).code == "not-ours"
 
 
 # What is chosen and told ------------------------------------------------------------------------------------------
 
 
 def test_the_plan_as_data(home: Home, template: Path) -> None:
-    wish = Wish(dataclasses.replace(TINY, tensorflow="2.10.0", extras=("six",)), "x", verify="imports")
-    data = json.loads(json.dumps(plan(wish, home).to_json()))
+    options = CreateOptions(dataclasses.replace(TINY, tensorflow="2.10.0", extras=("six",)), "x", verify="imports")
+    data = json.loads(json.dumps(plan(options, home).to_json()))
     assert (data["name"], data["replaces"], data["lock"], data["verify"]) == ("x", False, "compile", "imports")
     assert (data["template"], data["template_path"]) == ("tiny", str(template))
     assert (data["tensorflow"], data["imageai"], data["variant"]) == ("2.10.0", "2.1.6", "cpu")
@@ -151,29 +151,29 @@ def test_the_plan_as_data(home: Home, template: Path) -> None:
 
 def test_what_is_told(home: Home, template: Path) -> None:
     reporter = Listening()
-    plan(Wish(dataclasses.replace(TINY, template=str(template)), "x"), home, reporter)
+    plan(CreateOptions(dataclasses.replace(TINY, template=str(template)), "x"), home, reporter)
     assert reporter.notes == [f"using template {template} as it is"]
     far = home.templates / "far.toml"
     far.parent.mkdir(parents=True)
     far.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     reporter = Listening()
-    plan(Wish(TINY, "x"), home, reporter)
+    plan(CreateOptions(TINY, "x"), home, reporter)
     assert reporter.notes == [f"template tiny of the project is used; it hides {far}"]
 
 
 def test_engines(home: Home, template: Path) -> None:
-    assert plan(Wish(TINY, "x"), home).engine.name == "uv"
-    assert plan(Wish(TINY, "x", engine="pip"), home).engine.name == "pip"
+    assert plan(CreateOptions(TINY, "x"), home).engine.name == "uv"
+    assert plan(CreateOptions(TINY, "x", engine="pip"), home).engine.name == "pip"
 
 
 def test_clashes_are_found_while_planning(home: Home, template: Path) -> None:
-    error = refused(Wish(dataclasses.replace(TINY, extras=("numpy>=2",)), "x"), home)
+    error = refused(CreateOptions(dataclasses.replace(TINY, extras=("numpy>=2",)), "x"), home)
     assert isinstance(error, UnsolvableError)
     assert not home.data.exists()
 
 
 def test_a_python_that_the_template_does_not_run_on(home: Home, template: Path) -> None:
-    error = refused(Wish(dataclasses.replace(TINY, python="3.7"), "x", download=False), home)
+    error = refused(CreateOptions(dataclasses.replace(TINY, python="3.7"), "x", download=False), home)
     assert error.code == "python-unsupported"
 
 
@@ -182,8 +182,10 @@ def test_a_python_without_wheels_of_the_newest_patch_gets_an_older_one(home: Hom
     template.write_text(
         template.read_text(encoding="utf-8").replace("[python]", f"[python]\n{newer}"), encoding="utf-8"
     )
-    assert plan(Wish(TINY, "x"), home).selection.version == "2.10.0"
-    error = refused(Wish(dataclasses.replace(TINY, tensorflow="2.10.1", python=MINOR), "x", download=False), home)
+    assert plan(CreateOptions(TINY, "x"), home).selection.version == "2.10.0"
+    error = refused(
+        CreateOptions(dataclasses.replace(TINY, tensorflow="2.10.1", python=MINOR), "x", download=False), home
+    )
     assert error.code == "python-unsupported"
 
 
@@ -194,15 +196,15 @@ def test_a_python_without_wheels_of_the_newest_patch_gets_an_older_one(home: Hom
 def lock(index: Index, template: Path, home: Home) -> Lock:
     """A lock of the template with two more requirements, in ``lock.txt``."""
     request = dataclasses.replace(TINY, tensorflow="2.10.0", extras=("six", "pandas<2"))
-    return update_lock(LockWish(request, Path("lock.txt")), Context(home, Silent())).lock
+    return update_lock(LockOptions(request, Path("lock.txt")), Context(home, Silent())).lock
 
 
 def test_a_lock_says_what_is_installed(lock: Lock, home: Home) -> None:
-    one = plan(Wish(Request(), "x", lock=Path("lock.txt")), home)
+    one = plan(CreateOptions(Request(), "x", lock=Path("lock.txt")), home)
     assert one.lock == lock
     assert one.selection.version == "2.10.0"
-    assert one.wish.request.extras == ("six", "pandas<2")
-    assert one.wish.request.template == "tiny"
+    assert one.options.request.extras == ("six", "pandas<2")
+    assert one.options.request.template == "tiny"
     assert one.to_json()["lock"] == "lock.txt"
     assert one.interpreter is not None
     assert one.interpreter.target == lock.header.target
@@ -210,15 +212,15 @@ def test_a_lock_says_what_is_installed(lock: Lock, home: Home) -> None:
 
 @pytest.mark.parametrize("more", [{"tensorflow": "2.10.0"}, {"imageai": "2.1.6"}, {"extras": ("six",)}])
 def test_a_lock_and_versions_exclude_each_other(lock: Lock, home: Home, more: dict[str, object]) -> None:
-    wish = Wish(dataclasses.replace(Request(), **more), "x", lock=Path("lock.txt"))  # type: ignore[arg-type]
-    assert refused(wish, home).code == "lock-and-versions"
+    options = CreateOptions(dataclasses.replace(Request(), **more), "x", lock=Path("lock.txt"))  # type: ignore[arg-type]
+    assert refused(options, home).code == "lock-and-versions"
 
 
 def test_a_lock_of_another_machine(lock: Lock, home: Home) -> None:
     machine = "aarch64" if lock.header.target.machine == "x86_64" else "x86_64"
     foreign = dataclasses.replace(lock.header, target=dataclasses.replace(lock.header.target, machine=machine))
     Path("lock.txt").write_text(Lock(foreign, lock.pins).render(), encoding="utf-8")
-    error = refused(Wish(Request(), "x", lock=Path("lock.txt")), home)
+    error = refused(CreateOptions(Request(), "x", lock=Path("lock.txt")), home)
     assert isinstance(error, LockFileError)
     assert machine in error.message
 
@@ -226,12 +228,12 @@ def test_a_lock_of_another_machine(lock: Lock, home: Home) -> None:
 def test_a_lock_of_another_python(lock: Lock, home: Home) -> None:
     foreign = dataclasses.replace(lock.header, target=Target((3, 7), "linux", "x86_64"))
     Path("lock.txt").write_text(Lock(foreign, lock.pins).render(), encoding="utf-8")
-    assert refused(Wish(Request(), "x", lock=Path("lock.txt"), download=False), home).exit_code in (3, 4)
+    assert refused(CreateOptions(Request(), "x", lock=Path("lock.txt"), download=False), home).exit_code in (3, 4)
 
 
 def test_a_file_that_is_no_lock(home: Home, template: Path) -> None:
     Path("requirements.txt").write_text("numpy==1.0\n", encoding="utf-8")
-    error = refused(Wish(Request(), "x", lock=Path("requirements.txt")), home)
+    error = refused(CreateOptions(Request(), "x", lock=Path("requirements.txt")), home)
     assert (error.code, error.exit_code) == ("bad-lock", 3)
 
 
@@ -239,15 +241,15 @@ def test_a_file_that_is_no_lock(home: Home, template: Path) -> None:
 
 
 def test_created_and_linked_with_a_record(index: Index, home: Home, template: Path) -> None:
-    wish = Wish(dataclasses.replace(TINY, extras=("six",)), None, path=Path(".venv"), verify="none")
+    options = CreateOptions(dataclasses.replace(TINY, extras=("six",)), None, path=Path(".venv"), verify="none")
     reporter = Listening()
-    planned = plan_creation(wish, Context(home, reporter))
+    planned = plan_creation(options, Context(home, reporter))
     created = execute(planned, Context(home, reporter))
     environment = Store(Context(home, Silent())).get("project")
     assert created.environment.state == environment.state
     assert environment.root == Path.cwd() / ".venv"
     assert environment.state is not None
-    assert environment.state.request == wish.request
+    assert environment.state.request == options.request
     assert environment.state.lock == environment.lock().digest
     python = planned.to_json()["python"]
     assert isinstance(python, dict)
@@ -261,15 +263,15 @@ def test_too_little_room_is_a_warning(index: Index, home: Home, template: Path) 
     text = template.read_text(encoding="utf-8").replace("disk-mb = 1391", "disk-mb = 999999999999")
     template.write_text(text, encoding="utf-8")
     reporter = Listening()
-    execute(plan_creation(Wish(TINY, "x", verify="none"), Context(home, reporter)), Context(home, reporter))
+    execute(plan_creation(CreateOptions(TINY, "x", verify="none"), Context(home, reporter)), Context(home, reporter))
     assert [("999999999999 MB" in text, str(home.data.parent) in text) for text in reporter.warnings] == [(True, True)]
     assert Store(Context(home, Silent())).get("x").state is not None
 
 
 def test_a_failure_leaves_no_environment_and_no_name(index: Index, home: Home, template: Path) -> None:
     index.faults["absl_py.*whl$"] = "404"
-    wish = Wish(TINY, "x", path=Path(".venv"), engine="uv", verify="none")
-    planned = plan_creation(wish, Context(home, Silent()))
+    options = CreateOptions(TINY, "x", path=Path(".venv"), engine="uv", verify="none")
+    planned = plan_creation(options, Context(home, Silent()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(home.cache / "uv"))
         patch.setenv("UV_HTTP_RETRIES", "0")

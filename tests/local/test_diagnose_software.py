@@ -29,7 +29,7 @@ from imageai_envs.doctor.inspections import (
 from imageai_envs.doctor.subject import Subject, look_at
 from imageai_envs.installed.distributions import distributions_in
 from imageai_envs.request.stack import HOOK
-from imageai_envs.rescue.choosing import How, choose_template
+from imageai_envs.rescue.choosing import RescueOptions, choose_template
 from imageai_envs.rescue.installed import read_distributions
 from imageai_envs.templates.template_file import load_template
 from tests.support.installed import REAL, install, make_venv, site_of
@@ -217,7 +217,7 @@ def test_rescue_chooses_what_the_findings_recommend(env: Path, site: Path, pins:
     fill(site, *pins.split())
     subject = see(env)
     source = read_distributions(subject.winners.values(), "x")
-    template = choose_template(source, How(), home()).selection.template
+    template = choose_template(source, RescueOptions(), home()).selection.template
     wanted = remedy.fresh(subject).rpartition(" ")[2]
     assert template.name == ("imageai3" if wanted == "3" else f"tf{wanted}")
 

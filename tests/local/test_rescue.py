@@ -15,7 +15,7 @@ from imageai_envs.base.process import Log
 from imageai_envs.base.progress import Silent
 from imageai_envs.installed.distributions import distributions_in
 from imageai_envs.request.framework import TENSORFLOW
-from imageai_envs.rescue import How, plan_rescue, plan_rescue_of
+from imageai_envs.rescue import RescueOptions, plan_rescue, plan_rescue_of
 from imageai_envs.rescue.choosing import choose_template
 from imageai_envs.rescue.fitting import looser
 from imageai_envs.rescue.installed import read_distributions
@@ -34,16 +34,16 @@ NEWEST = [one.template for one in load_catalog(home()).entries if one.template.f
 SEED = "tensorflow==2.10.0\nimageai==2.1.6\nopencv-python==4.7.0\n"
 
 
-def choice(text: str, name: str = "requirements.txt", how: How | None = None) -> Choice:
+def choice(text: str, name: str = "requirements.txt", options: RescueOptions | None = None) -> Choice:
     path = Path(name)
     path.write_text(text, encoding="utf-8")
-    return choose_template(read_source(path), how or How(), home())
+    return choose_template(read_source(path), options or RescueOptions(), home())
 
 
-def rescued(text: str, how: How | None = None, name: str = "requirements.txt") -> Rescue:
+def rescued(text: str, options: RescueOptions | None = None, name: str = "requirements.txt") -> Rescue:
     path = Path(name)
     path.write_text(text, encoding="utf-8")
-    return plan_rescue(path, Context(home(), Silent()), how or How(engine="uv"))
+    return plan_rescue(path, Context(home(), Silent()), options or RescueOptions(engine="uv"))
 
 
 def actions(plan: Rescue) -> dict[str, tuple[str, str]]:
@@ -111,7 +111,7 @@ def test_another_one_is_the_nearest_and_the_reason_is_told(asked: str, taken: st
 )
 def test_who_asks_for_cuda_gets_it(text: str, variant: str) -> None:
     assert choice(text).selection.variant == variant
-    assert choice(text, how=How(variant="cpu")).selection.variant == "cpu"
+    assert choice(text, options=RescueOptions(variant="cpu")).selection.variant == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_python_that_is_asked_for(text: str, python: str | None, problems: l
     found = choice(text, "environment.yml")
     assert found.python == python
     assert [problem.requirement for problem in found.problems] == problems
-    assert choice(text, "environment.yml", How(python="3.9")).python == "3.9"
+    assert choice(text, "environment.yml", RescueOptions(python="3.9")).python == "3.9"
 
 
 def test_imageai_3_beside_tensorflow_and_an_imageai_without_a_version() -> None:
@@ -220,14 +220,21 @@ def test_what_cannot_work_of_imageai_3() -> None:
 
 def test_own_wishes_overrule_what_is_asked_for() -> None:
     both = "tensorflow==2.10.0\nimageai==3.0.3\ntorch==2.1.0\n"
-    forced = choice(both, how=How(tensorflow="2.10"))
+    forced = choice(both, options=RescueOptions(tensorflow="2.10"))
     assert (forced.selection.template.name, forced.torch) == ("tf2.10", True)
-    assert choice("tensorflow==2.10.0\n", how=How(torch="1.12")).selection.template.name == "imageai3"
-    assert choice("tensorflow-gpu==2.10.0\n", how=How(template="imageai3")).selection.template.name == "imageai3"
-    assert choice(both, how=How(template="tf2.8")).selection.version == "2.8.4"
-    for how in (How(torch="2.1"), How(tensorflow="2.10", torch="1.12"), How(template="imageai3", variant="gpu")):
+    assert choice("tensorflow==2.10.0\n", options=RescueOptions(torch="1.12")).selection.template.name == "imageai3"
+    assert (
+        choice("tensorflow-gpu==2.10.0\n", options=RescueOptions(template="imageai3")).selection.template.name
+        == "imageai3"
+    )
+    assert choice(both, options=RescueOptions(template="tf2.8")).selection.version == "2.8.4"
+    for options in (
+        RescueOptions(torch="2.1"),
+        RescueOptions(tensorflow="2.10", torch="1.12"),
+        RescueOptions(template="imageai3", variant="gpu"),
+    ):
         with pytest.raises(RequestError):
-            choice(both, how=how)
+            choice(both, options=options)
 
 
 def test_two_builds_of_tensorflow() -> None:
@@ -238,7 +245,7 @@ def test_two_builds_of_tensorflow() -> None:
 
 def test_an_own_wish_that_does_not_exist_is_refused() -> None:
     with pytest.raises(RequestError):
-        choice("tensorflow==2.10.0\n", how=How(tensorflow="2.99"))
+        choice("tensorflow==2.10.0\n", options=RescueOptions(tensorflow="2.99"))
 
 
 # The ladder
@@ -282,7 +289,7 @@ def test_an_index_that_fails_leaves_it_unknown(index: Index, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("engine", ["uv", "pip"])
 def test_the_recipe_that_people_copy(index: Index, template: Path, engine: str) -> None:
-    plan = rescued(SEED, How(engine=engine))
+    plan = rescued(SEED, RescueOptions(engine=engine))
     assert [(problem.place, problem.nearest) for problem in plan.problems] == [
         ("line 2", "imageai==2.1.6 with its own pins set aside"),
         ("line 3", "opencv-python==4.7.0.72"),
@@ -333,7 +340,7 @@ def test_imageai_3_with_a_torch_that_is_not_its_own(index: Index, torch_template
     plan = rescued(
         "imageai==3.0.3\ntorch==2.1.0\ntorchvision==0.15.2\nnumpy==2.0.2\ntorchaudio==2.1.0\n"
         "nvidia-cublas-cu12==12.1.3.1\ntriton==2.1.0\npandas==1.5.3\n",
-        How(engine=engine),
+        RescueOptions(engine=engine),
     )
     assert plan.lock is not None, plan.unchecked
     after = actions(plan)
@@ -442,7 +449,7 @@ def test_a_broken_environment(index: Index, template: Path, tmp_path: Path, engi
     root = tmp_path / "old"
     install(site_of(root), *BROKEN)
     before = sorted(root.rglob("*"))
-    plan = plan_rescue(root, Context(home(), Silent()), How(engine=engine))
+    plan = plan_rescue(root, Context(home(), Silent()), RescueOptions(engine=engine))
     assert plan.selection.version == "2.10.0"
     assert plan.request.extras == ("pandas==1.5.3",)
     assert plan.request.python == MINOR
@@ -464,7 +471,7 @@ def test_a_broken_environment_of_imageai_3(index: Index, torch_template: Path, t
         Project("torch", "1.12.1", ("typing-extensions",)), Project("torchvision", "0.15.2", ("torch==2.0.1",)),
         Project("typing-extensions", "4.16.0"), Project("nvidia-cublas-cu12", "12.1.3.1"),
     )  # fmt: skip
-    plan = plan_rescue(root, Context(home(), Silent()), How(engine=engine))
+    plan = plan_rescue(root, Context(home(), Silent()), RescueOptions(engine=engine))
     assert str(plan.selection.release) == "PyTorch 1.12.1"
     assert plan.request.extras == ("pandas==1.5.3",)
     after = actions(plan)
@@ -478,7 +485,7 @@ def test_a_broken_environment_of_imageai_3(index: Index, torch_template: Path, t
 def test_what_a_global_python_has(index: Index, template: Path, tmp_path: Path) -> None:
     install(tmp_path, *BROKEN)
     plan = plan_rescue_of(
-        distributions_in(tmp_path), "/usr/bin/python3", "3.13", Context(home(), Silent()), How(engine="uv")
+        distributions_in(tmp_path), "/usr/bin/python3", "3.13", Context(home(), Silent()), RescueOptions(engine="uv")
     )
     assert plan.source.label == "/usr/bin/python3"
     assert plan.request.extras == ("pandas==1.5.3",)
@@ -520,7 +527,7 @@ def test_without_a_python_too(index: Index, template: Path, monkeypatch: pytest.
         ),
         encoding="utf-8",
     )
-    plan = rescued("tensorflow==2.10.0\nnumpy==2.0.2\n", How(engine="uv", download=False))
+    plan = rescued("tensorflow==2.10.0\nnumpy==2.0.2\n", RescueOptions(engine="uv", download=False))
     assert plan.interpreter is None
     assert "No Python" in plan.unchecked
     assert actions(plan)["numpy"] == ("changed", "numpy")
@@ -529,7 +536,7 @@ def test_without_a_python_too(index: Index, template: Path, monkeypatch: pytest.
 
 def test_a_python_that_is_not_here_is_replaced_by_one_that_is(index: Index, template: Path) -> None:
     plan = rescued(
-        f"dependencies: [python=3.{98}, tensorflow=2.10]", How(engine="uv", download=False), "environment.yml"
+        f"dependencies: [python=3.{98}, tensorflow=2.10]", RescueOptions(engine="uv", download=False), "environment.yml"
     )
     assert plan.interpreter is not None
     assert plan.problems[0].requirement == "Python 3.98"

@@ -20,8 +20,8 @@ from imageai_envs.locks.verified import load_matrix, lock_path
 from imageai_envs.request.request import Request
 from imageai_envs.request.target import Target
 from imageai_envs.templates.catalog import load_catalog, select
-from imageai_envs.workflows.create import Plan, Wish, execute, plan_creation
-from imageai_envs.workflows.relock import LockWish, update_lock
+from imageai_envs.workflows.create import CreateOptions, Plan, execute, plan_creation
+from imageai_envs.workflows.relock import LockOptions, update_lock
 
 if TYPE_CHECKING:
     from tests.support.index import Index
@@ -44,7 +44,7 @@ def proved(index: Index, template: Path, home: Home, monkeypatch: pytest.MonkeyP
     for module in ("templates.catalog", "locks.verified"):
         monkeypatch.setattr(f"imageai_envs.{module}.shipped_templates", lambda: shipped)
     older = dataclasses.replace(TINY, extras=("pillow<12.3",))
-    lock = update_lock(LockWish(older, Path("older.txt")), Context(home, Silent())).lock
+    lock = update_lock(LockOptions(older, Path("older.txt")), Context(home, Silent())).lock
     inputs = LockInputs(select(TINY, home), (), lock.header.target)
     header = dataclasses.replace(lock.header, requires=(), inputs=inputs.digest, verified=PROVED)
     lock = dataclasses.replace(lock, header=header)
@@ -55,7 +55,7 @@ def proved(index: Index, template: Path, home: Home, monkeypatch: pytest.MonkeyP
 
 
 def plan(home: Home, request: Request = TINY, *, upgrade: bool = False) -> Plan:
-    return plan_creation(Wish(request, "x", upgrade=upgrade, verify="none"), Context(home, Silent()))
+    return plan_creation(CreateOptions(request, "x", upgrade=upgrade, verify="none"), Context(home, Silent()))
 
 
 def shipped_file(proved: Lock) -> Path:
@@ -107,8 +107,8 @@ def test_a_template_of_that_name_elsewhere_has_no_proof(proved: Lock, home: Home
 
 
 def test_lock_writes_the_proved_set(proved: Lock, home: Home) -> None:
-    assert update_lock(LockWish(TINY, Path("new.txt")), Context(home, Silent())).lock == proved
-    fresh = update_lock(LockWish(TINY, Path("upgraded.txt"), upgrade_all=True), Context(home, Silent())).lock
+    assert update_lock(LockOptions(TINY, Path("new.txt")), Context(home, Silent())).lock == proved
+    fresh = update_lock(LockOptions(TINY, Path("upgraded.txt"), upgrade_all=True), Context(home, Silent())).lock
     assert pillow(fresh) != pillow(proved)
 
 

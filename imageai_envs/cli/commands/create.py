@@ -52,10 +52,10 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
     isolated virtual environment from it, and lets ImageAI classify a picture in it. If any of that fails, nothing is
     left behind.
     """
-    from imageai_envs.workflows.create import Wish, execute, plan_creation
+    from imageai_envs.workflows.create import CreateOptions, execute, plan_creation
 
     dry_run = options.pop("dry_run")
-    wish = Wish(
+    wanted = CreateOptions(
         request=request_from(options),
         name=name,
         path=options["path"],
@@ -66,7 +66,7 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
         download=not options["no_download"],
         upgrade=options["upgrade"],
     )
-    plan = plan_creation(wish, session.context, dry_run=dry_run)
+    plan = plan_creation(wanted, session.context, dry_run=dry_run)
     if dry_run:
         return Result("create", {"plan": plan.to_json(), "dry_run": True}, _describe_plan(plan))
     return describe("create", execute(plan, session.context))

@@ -79,12 +79,12 @@ def _fix(session: Session, diagnosis: Diagnosis, new: str | None, options: dict[
     from imageai_envs.cli.commands.create import describe
     from imageai_envs.cli.commands.rescue import describe_plan
     from imageai_envs.doctor.targets import free_name
-    from imageai_envs.rescue import How, carry_out, check_name, plan_rescue_of
+    from imageai_envs.rescue import RescueOptions, carry_out, check_name, plan_rescue_of
 
     subject = diagnosis.subject
     chosen = new or free_name(subject, session.home)
     check_name(chosen, session.home)
-    how = How(
+    wanted = RescueOptions(
         template=options["template"],
         engine=options["engine"],
         download=not options["no_download"],
@@ -92,7 +92,7 @@ def _fix(session: Session, diagnosis: Diagnosis, new: str | None, options: dict[
     )
     label = str(subject.root or subject.executable)
     python = subject.facts.minor if subject.facts else ""
-    plan = plan_rescue_of(subject.winners.values(), label, python, session.context, how)
+    plan = plan_rescue_of(subject.winners.values(), label, python, session.context, wanted)
     made = describe("doctor", carry_out(plan, chosen, session.context))
     return Result("doctor", {"rescue": plan.to_json(), "created": made.data}, [*describe_plan(plan), "", *made.text])
 

@@ -42,9 +42,9 @@ def command(session: Session, /, **options: Any) -> Result:
     Without options that say what is wanted, an existing lock is asked for the request that made it.
     """
     from imageai_envs.request.target import Target
-    from imageai_envs.workflows.relock import LockWish, check_lock, update_lock
+    from imageai_envs.workflows.relock import LockOptions, check_lock, update_lock
 
-    wish = LockWish(
+    wanted = LockOptions(
         request=request_from(options),
         path=options["output"],
         engine=options["engine"],
@@ -54,12 +54,12 @@ def command(session: Session, /, **options: Any) -> Result:
         target=Target.parse(options["target"]) if options["target"] else None,
     )
     if options["check"]:
-        lock = check_lock(wish, session.context)
-        data: dict[str, object] = {"path": str(wish.path), "in_sync": True, "changes": []}
-        return Result("lock", data, [f"{wish.path} is in sync ({len(lock.pins)} distributions)."])
-    updated = update_lock(wish, session.context)
+        lock = check_lock(wanted, session.context)
+        data: dict[str, object] = {"path": str(wanted.path), "in_sync": True, "changes": []}
+        return Result("lock", data, [f"{wanted.path} is in sync ({len(lock.pins)} distributions)."])
+    updated = update_lock(wanted, session.context)
     data = {
-        "path": str(wish.path),
+        "path": str(wanted.path),
         "written": updated.written,
         "target": str(updated.lock.header.target),
         "engine": updated.lock.header.engine,
@@ -67,7 +67,7 @@ def command(session: Session, /, **options: Any) -> Result:
         "changes": [vars(change) for change in updated.changes],
     }
     verb = "Wrote" if updated.written else "Nothing to change in"
-    text = [f"{verb} {wish.path}: {len(updated.lock.pins)} distributions for {updated.lock.header.target}."]
+    text = [f"{verb} {wanted.path}: {len(updated.lock.pins)} distributions for {updated.lock.header.target}."]
     if updated.previous:
         text += [f"  {change}" for change in updated.changes]
     return Result("lock", data, text)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.cli.commands.create import describe
-from imageai_envs.cli.options import Session, answers, how_from, how_options, keep_extra_option, name_argument
+from imageai_envs.cli.options import (
+    Session,
+    answers,
+    keep_extra_option,
+    name_argument,
+    rebuild_options,
+    rebuild_options_from,
+)
 
 if TYPE_CHECKING:
     from imageai_envs.base.result import Result
@@ -17,13 +24,13 @@ if TYPE_CHECKING:
 @name_argument
 @click.option("--python", metavar="VERSION|PATH", help="Another Python of the same minor.")
 @keep_extra_option
-@how_options
+@rebuild_options
 @answers
 def command(session: Session, /, name: str, **options: Any) -> Result:
     """Build an environment anew from its lock; the old one stays until the new one is proved."""
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.maintain import recreate
 
-    how = how_from(options)
-    with Store(session.context).hold(name, wait=how.wait) as environment:
-        return describe("recreate", recreate(environment, session.context, how))
+    wanted = rebuild_options_from(options)
+    with Store(session.context).hold(name, wait=wanted.wait) as environment:
+        return describe("recreate", recreate(environment, session.context, wanted))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.cli.commands.create import describe
-from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.cli.options import Session, answers, name_argument, rebuild_options, rebuild_options_from
 
 if TYPE_CHECKING:
     from imageai_envs.base.result import Result
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @click.argument("new")
-@how_options
+@rebuild_options
 @answers
 def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     """Give an environment the name NEW: it is built there from its lock, then the old one goes."""
@@ -24,6 +24,6 @@ def command(session: Session, /, name: str, new: str, **options: Any) -> Result:
     from imageai_envs.workflows.maintain import rename
 
     store = Store(session.context)
-    how = how_from(options)
-    with store.hold(name, wait=how.wait) as environment:
-        return describe("rename", rename(environment, new, store, how))
+    wanted = rebuild_options_from(options)
+    with store.hold(name, wait=wanted.wait) as environment:
+        return describe("rename", rename(environment, new, store, wanted))

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from imageai_envs.base.result import Result
-from imageai_envs.cli.options import Session, answers, how_from, how_options, name_argument
+from imageai_envs.cli.options import Session, answers, name_argument, rebuild_options, rebuild_options_from
 
 
 @click.command()
 @name_argument
-@how_options
+@rebuild_options
 @answers
 def command(session: Session, /, name: str, **options: Any) -> Result:
     """Mend what check finds, and check again.
@@ -22,9 +22,9 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.repair import repair
 
-    how = how_from(options)
-    with Store(session.context).hold(name, wait=how.wait) as environment:
-        repaired = repair(environment, session.context, how)
+    wanted = rebuild_options_from(options)
+    with Store(session.context).hold(name, wait=wanted.wait) as environment:
+        repaired = repair(environment, session.context, wanted)
     data: dict[str, object] = {
         "name": name,
         "findings": [finding.to_json() for finding in repaired.before],

@@ -43,9 +43,9 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
     cannot work and why, and the nearest set that does. FILE|PATH itself is never changed, and nothing of it is run.
     """
     from imageai_envs.cli.commands.create import describe
-    from imageai_envs.rescue import How, carry_out, check_name, plan_rescue, write_lock_to
+    from imageai_envs.rescue import RescueOptions, carry_out, check_name, plan_rescue, write_lock_to
 
-    how = How(
+    wanted = RescueOptions(
         tensorflow=options["tensorflow"],
         template=options["template"],
         variant=None if options["cpu"] is None else "cpu" if options["cpu"] else "gpu",
@@ -57,7 +57,7 @@ def command(session: Session, /, source: Path, name: str | None, output: Path | 
     )
     if name is not None:
         check_name(name, session.home)
-    plan = plan_rescue(source, session.context, how)
+    plan = plan_rescue(source, session.context, wanted)
     text = describe_plan(plan)
     data = plan.to_json()
     if output is not None:

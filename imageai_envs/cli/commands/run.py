@@ -67,11 +67,11 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     environment = store.get(name, to_use=True)
     broken = [finding for finding in check_quickly(environment) if finding.severity == "error"]
     if broken and mend:
-        from imageai_envs.workflows.maintain import How
+        from imageai_envs.workflows.maintain import RebuildOptions
         from imageai_envs.workflows.repair import repair
 
         with store.hold(name) as held:
-            repair(held, session.context, How())
+            repair(held, session.context, RebuildOptions())
         session.context.finish()  # the command takes our place; nobody would come back to it
         session.reporter.stop()
         broken = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageai_envs.base.result import Result
-from imageai_envs.cli.options import FILE_TYPE, Session, answers, how_from, how_options, name_argument
+from imageai_envs.cli.options import FILE_TYPE, Session, answers, name_argument, rebuild_options, rebuild_options_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @click.argument("lock", required=False, type=FILE_TYPE, metavar="[LOCK]")
-@how_options
+@rebuild_options
 @answers
 def command(session: Session, /, name: str, lock: Path | None, **options: Any) -> Result:
     """Make an environment exactly its lock, or LOCK: missing ones installed, others replaced, extras gone."""
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.maintain import sync
 
-    how = how_from(options)
-    with Store(session.context).hold(name, wait=how.wait) as environment:
-        changed = sync(environment, lock, session.context, how)
+    wanted = rebuild_options_from(options)
+    with Store(session.context).hold(name, wait=wanted.wait) as environment:
+        changed = sync(environment, lock, session.context, wanted)
     data: dict[str, object] = {
         "name": environment.name,
         "changes": [vars(change) for change in changed.changes],

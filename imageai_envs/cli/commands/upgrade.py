@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from imageai_envs.base.result import Result
-from imageai_envs.cli.options import Session, answers, how_from, how_options, keep_extra_option, name_argument
+from imageai_envs.cli.options import (
+    Session,
+    answers,
+    keep_extra_option,
+    name_argument,
+    rebuild_options,
+    rebuild_options_from,
+)
 
 
 @click.command()
@@ -15,7 +22,7 @@ from imageai_envs.cli.options import Session, answers, how_from, how_options, ke
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
 @click.option("--with", "with_", multiple=True, metavar="REQ", help="Add a requirement (PEP 508). Repeatable.")
 @keep_extra_option
-@how_options
+@rebuild_options
 @answers
 def command(
     session: Session, /, name: str, packages: tuple[str, ...], with_: tuple[str, ...], **options: Any
@@ -28,10 +35,10 @@ def command(
     from imageai_envs.request.requirements import parse_requirement
     from imageai_envs.workflows.maintain import upgrade
 
-    how = how_from(options)
+    wanted = rebuild_options_from(options)
     extras = [parse_requirement(text, "--with") for text in with_]
-    with Store(session.context).hold(name, wait=how.wait) as environment:
-        changed = upgrade(environment, packages, extras, session.context, how)
+    with Store(session.context).hold(name, wait=wanted.wait) as environment:
+        changed = upgrade(environment, packages, extras, session.context, wanted)
     data: dict[str, object] = {
         "name": environment.name,
         "changes": [vars(change) for change in changed.changes],
