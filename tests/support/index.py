@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -80,15 +81,16 @@ class Index:
 
     def files_of(self, project: str) -> list[Path]:
         """Return the files of a project."""
-        return [f for f in sorted(self.directory.iterdir()) if canonicalize_name(_project(f.name)) == project]
+        return [f for f in sorted(self.directory.iterdir()) if _project(f.name) == project]
 
 
+@functools.cache
 def _project(filename: str) -> str:
-    if filename.endswith(".whl"):
-        return filename.split("-")[0]
-    return re.sub(r"-\d[^-]*\.tar\.gz$", "", filename)
+    name = filename.split("-")[0] if filename.endswith(".whl") else re.sub(r"-\d[^-]*\.tar\.gz$", "", filename)
+    return canonicalize_name(name)
 
 
+@functools.cache  # the files of an index do not change
 def _metadata(path: Path) -> bytes | None:
     if path.suffix != ".whl":
         return None
@@ -99,6 +101,11 @@ def _metadata(path: Path) -> bytes | None:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+@functools.cache
+def _sha256_of(path: Path) -> str:
+    return _sha256(path.read_bytes())
 
 
 def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one small class
@@ -155,7 +162,7 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
                     {
                         "filename": file.name,
                         "url": f"{f'/{index.token}' if index.token else ''}/files/{file.name}",
-                        "hashes": {"sha256": _sha256(file.read_bytes())} if hashes else {},
+                        "hashes": {"sha256": _sha256_of(file)} if hashes else {},
                         "requires-python": requires[1].decode() if requires else None,
                         "core-metadata": {"sha256": _sha256(metadata)} if metadata else False,
                         "size": file.stat().st_size,
@@ -179,12 +186,16 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
             if fault == "truncated":
                 body = body[: length // 2]
                 self.close_connection = True
-            self._send(200, body, "application/octet-stream", length)
+            self._send(200, body, "application/octet-stream", length, lasting=fault is None)
 
-        def _send(self, status: int, body: bytes, kind: str, length: int | None = None) -> None:
+        def _send(
+            self, status: int, body: bytes, kind: str, length: int | None = None, *, lasting: bool = False
+        ) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body) if length is None else length))
+            if lasting:  # as PyPI says of files: what was built of an sdist stays good, too
+                self.send_header("Cache-Control", "max-age=365000000, immutable, public")
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="index"')
             self.end_headers()
