@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from imageai_envs.request.framework import TENSORFLOW, TORCH
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from imageai_envs.request.framework import Framework
 
 # Distributions that bring `import tensorflow`; PyPI, and conda's spellings.
@@ -41,6 +43,12 @@ RELEASES = {TENSORFLOW: TENSORFLOWS, TORCH: PYTORCHES}
 OPENCVS = frozenset({
     "opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless",
 })  # fmt: skip
+
+
+def opencv_of(names: AbstractSet[str]) -> str:
+    """Return the OpenCV distribution among these names; empty when there is none."""
+    return next((name for name in sorted(names) if name in OPENCVS), "")
+
 
 # Part of every environment, or of no index.
 NOT_NEEDED = {
