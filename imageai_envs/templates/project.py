@@ -36,7 +36,7 @@ def project_templates() -> ProjectTemplates:
     """
     here = Path.cwd()
     owners = {os.geteuid(), 0, here.stat().st_uid} if os.name != "nt" else None
-    refused = []
+    refused: list[Path] = []
     for directory in _upwards(here):
         metadata = directory / METADATA
         templates = metadata / "templates"
