@@ -40,8 +40,8 @@ sets are in `templates/locks`; `create` installs them. Seconds are single runs o
 processors. Those of the variant gpu were run on a machine without a GPU: their CUDA libraries were all opened, and
 ImageAI computed on the processor ([what was run on a GPU](gpu.md#proof)).
 
-| framework | ImageAI | Python | variant | {features} | probe s | memory MB | size MB | date |
-|---|---|---|---|{lines}|---|---|---|---|
+| template | framework | ImageAI | Python | variant | {features} | probe s | memory MB | size MB | date |
+|---|---|---|---|---|{lines}|---|---|---|---|
 """
 
 
@@ -135,15 +135,20 @@ def write(records: list[dict[str, Any]], order: list[str]) -> None:
     records.sort(key=lambda r: (order.index(r["template"]), r["variant"], -int(r["target"].split("-")[0][3:])))
     text = json.dumps({"schema": 1, "cells": records}, indent=1)
     (TEMPLATES / "matrix.json").write_text(text + "\n", encoding="utf-8")
+    DOCUMENT.write_text(page(records), encoding="utf-8")
+
+
+def page(records: list[dict[str, Any]]) -> str:
+    """Return ``docs/matrix.md``: a row a record, in their order."""
     features = list(dict.fromkeys(name for record in records for name in record["features"]))
     rows = []
     for record in records:
         marks = [{True: "yes", False: "**no**"}.get(record["features"].get(name), "") for name in features]
-        first = (release_in(record), record["imageai"], record["python"], record["variant"])
+        first = (record["template"], release_in(record), record["imageai"], record["python"], record["variant"])
         last = (record["seconds"], record["peak_mb"], record["size_mb"], record["date"])
         rows.append(f"| {' | '.join(map(str, (*first, *marks, *last)))} |")
     head = HEAD.format(features=" | ".join(features), lines="|".join("---" for _ in features))
-    DOCUMENT.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    return head + "\n".join(rows) + "\n"
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 HOME_VARIABLE = "IMAGEAI_ENV_HOME"
 CACHE_VARIABLE = "IMAGEAI_ENV_CACHE"
 METADATA = ".imageai-env"
-"""In an environment: the directory of what we know of it."""
+"""In an environment: the directory of what we know of it. In a project: that of its templates."""
 _APP = "imageai-env"
 
 
@@ -106,11 +106,6 @@ def expanded(path: str | Path, origin: str = "") -> Path:
             hint="Write the whole path; a directory whose name begins with ~ is ./~name.",
             code="bad-path",
         ) from error
-
-
-def project_templates() -> Path:
-    """Return the directory of the current project's templates."""
-    return Path.cwd() / ".imageai-env" / "templates"
 
 
 def shipped_templates() -> Path:

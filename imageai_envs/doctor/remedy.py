@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from functools import cache
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
+from imageai_envs.base.paths import shipped_templates
 from imageai_envs.doctor.subject import release
 
 if TYPE_CHECKING:
-    from packaging.version import Version
-
     from imageai_envs.doctor.subject import Subject
 
-# TensorFlow minors with a template (templates/tf*.toml; a test holds this to them). Reading the templates for one
-# sentence would cost more than the whole diagnosis.
-MINORS = ("1.15", *(f"2.{minor}" for minor in range(4, 16)))
 _USUAL = "2.10"  # where nothing says which
+_TEMPLATE = re.compile(r"tf([0-9]+)\.([0-9]+)")
+
+
+@cache
+def minors() -> tuple[str, ...]:
+    """Return the TensorFlow minors with a shipped template, oldest first.
+
+    By the names of the files: reading the templates for one sentence would cost more than the whole diagnosis.
+    """
+    found = filter(None, (_TEMPLATE.fullmatch(path.stem) for path in shipped_templates().glob("tf*.toml")))
+    known = sorted((int(match[1]), int(match[2])) for match in found)
+    return tuple(f"{major}.{minor}" for major, minor in known) or (_USUAL,)
 
 
 def fresh(subject: Subject, *, gpu: bool = False) -> str:
@@ -39,16 +51,14 @@ def fresh(subject: Subject, *, gpu: bool = False) -> str:
     if newer:
         return "imageai-env create myproj --imageai 3"
     if found is None:
-        return f"imageai-env create myproj --tf {MINORS[0] if subject.has('imageai', '<2.1.6') else _USUAL}"
+        return f"imageai-env create myproj --tf {minors()[0] if subject.has('imageai', '<2.1.6') else _USUAL}"
     return f"imageai-env create myproj --tf {_near(found)}"
 
 
 def _near(found: Version) -> str:
     """Return the TensorFlow minor with a template that is nearest to one that was found."""
-    minor = f"{found.major}.{found.minor}"
-    oldest_of_2 = MINORS[1]
-    older = MINORS[0] if found.major < 2 else oldest_of_2
-    return minor if minor in MINORS else MINORS[-1] if (found.major, found.minor) > (2, 4) else older
+    wanted = (found.major, found.minor)
+    return next((minor for minor in minors() if Version(minor).release >= wanted), minors()[-1])
 
 
 def install(subject: Subject, *requirements: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from imageai_envs.request.framework import TENSORFLOW, TORCH
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from imageai_envs.request.framework import Framework
 
 HOOK = "imageai-envs-hook"
@@ -98,6 +100,11 @@ RELEASES = {
 
 _CUDA_PREFIXES = ("nvidia-cu", "nvidia-nccl", "nvidia-nv", "nvidia-tensorrt", "tensorrt")
 _CUDA = ("cudatoolkit", "cudnn", "cuda-toolkit", "cuda-bindings", "cuda-pathfinder")
+
+
+def opencv_of(names: AbstractSet[str]) -> str:
+    """Return the OpenCV distribution among these names; empty when there is none."""
+    return next((name for name in sorted(names) if name in OPENCVS), "")
 
 
 def followers(framework: Framework) -> frozenset[str]:

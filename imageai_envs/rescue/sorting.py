@@ -18,6 +18,7 @@ from imageai_envs.request.stack import (
     TORCHES,
     followers,
     is_cuda,
+    opencv_of,
 )
 from imageai_envs.rescue.unfit import Problem
 
@@ -78,7 +79,7 @@ def sort_lines(source: Source, choice: Choice) -> Sorted:
         if not line.constraint:
             seen[line.name] = line
         wanted.append(_bare(line) if source.complete else line)
-    problems += _opencvs(source) + _torches(source, choice)
+    problems += _opencvs(source, opencv_of(own)) + _torches(source, choice)
     return Sorted(tuple(wanted), aside, _preferred(source, choice), tuple(problems))
 
 
@@ -100,8 +101,9 @@ def _why_aside(line: Line, source: Source, choice: Choice, own: set[str]) -> str
         return f"only ImageAI 3 needs PyTorch; ImageAI {template.imageai.version} runs on TensorFlow"
     if name in _NOT_NEEDED:
         return _NOT_NEEDED[name]
-    if name in OPENCVS and "opencv-python" in own and name != "opencv-python":
-        return "opencv-python is the one that ImageAI asks for, and both hold the package cv2"
+    opencv = opencv_of(own)
+    if name in OPENCVS and opencv and name != opencv:
+        return f"template {template.name} has {opencv}, and both hold the package cv2"
     if source.complete and (name in own or _follows(name, source)):
         return REQUIRED_ONLY
     return ""
@@ -139,7 +141,7 @@ def _preferred(source: Source, choice: Choice) -> tuple[Pin, ...]:
     return tuple(pins[name] for name in sorted(pins))
 
 
-def _opencvs(source: Source) -> list[Problem]:
+def _opencvs(source: Source, own: str) -> list[Problem]:
     lines = [line for line in source.lines if line.name in OPENCVS and not line.constraint]
     if len({line.name for line in lines}) < 2:
         return []
@@ -150,7 +152,7 @@ def _opencvs(source: Source) -> list[Problem]:
             other.place,
             other.text,
             f"{names} overwrite each other's files: each of them holds the package cv2.",
-            "opencv-python",
+            own or lines[0].name,
             "https://github.com/opencv/opencv-python#installation-and-usage",
         )
     ]

@@ -12,7 +12,7 @@ from packaging.version import Version
 from imageai_envs.base.paths import shipped_templates
 from imageai_envs.doctor.inspections.pairs import torchvision_for
 from imageai_envs.request.framework import TENSORFLOW, TORCH
-from imageai_envs.request.stack import OPENCVS, PYTORCHES
+from imageai_envs.request.stack import OPENCVS, PYTORCHES, opencv_of
 from imageai_envs.rescue.source import exact_version, pivot, released
 from imageai_envs.templates.catalog import REASONS, Selection
 from imageai_envs.templates.unsupported import explain, load_unsupported
@@ -119,7 +119,8 @@ def imageai_problems(asked: Sequence[Line], selection: Selection, *, complete: b
         problems.append(Problem(line.place, line.text, why, fits, known.source if known else ""))
     needed: set[str] = {canonicalize_name(Requirement(text).name) for text in own.dependencies}
     if template.framework is TORCH:
-        names = {"torch" if one.name in PYTORCHES else _cv2(one.name) for one in asked}
+        same = {**dict.fromkeys(PYTORCHES, "torch"), **dict.fromkeys(OPENCVS, opencv_of(needed))}
+        names = {same.get(one.name, one.name) for one in asked}
         brought = {"torch", "numpy", "pillow"} if "torchvision" in names else set()
         lacking = sorted((needed | {"torch", "torchvision"}) - names - brought)
         if lacking:
@@ -133,10 +134,6 @@ def imageai_problems(asked: Sequence[Line], selection: Selection, *, complete: b
         if pinned or not bounded:
             problems.append(Problem(line.place, fits, own.reason, f"{fits} with {how}", own.source))
     return problems
-
-
-def _cv2(name: str) -> str:
-    return "opencv-python" if name in OPENCVS else name
 
 
 def _other_imageai(template: Template, wanted: Version) -> tuple[str, str]:

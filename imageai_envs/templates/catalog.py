@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from imageai_envs.base.errors import RequestError, TemplateError
-from imageai_envs.base.paths import Home, project_templates, shipped_templates
+from imageai_envs.base.paths import Home, shipped_templates
 from imageai_envs.request.framework import FRAMEWORKS, TENSORFLOW, TORCH, Framework
 from imageai_envs.templates.broken import Broken, judge
 from imageai_envs.templates.defaults import DEFAULTS, load_defaults
+from imageai_envs.templates.project import project_templates
 from imageai_envs.templates.template_file import load_template
 from imageai_envs.templates.unsupported import explain, load_unsupported
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from imageai_envs.templates.template import Template
 
 REASONS = "unsupported.toml"
+REFUSED = "{} was not looked into: it belongs to another user."
 _NO_TEMPLATES = (REASONS, DEFAULTS)
 _NEARNESS = ("project", "user", "shipped")
 _EXAMPLES = {"--imageai": "2.1.6", **{framework.option: framework.example for framework in FRAMEWORKS}}
@@ -47,10 +49,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The templates that can be named, in the order of their versions, and the files that are none, nearest first."""
+    """The templates that can be named.
+
+    Attributes:
+        entries: in the order of their versions.
+        broken: files that are no templates, nearest first.
+        refused: directories of templates that were not looked into, as they belong to another user.
+    """
 
     entries: tuple[Entry, ...]
     broken: tuple[Broken, ...]
+    refused: tuple[Path, ...] = ()
 
     def named(self, name: str) -> Entry | None:
         """Return the entry called ``name``."""
@@ -123,9 +132,10 @@ def load_catalog(home: Home) -> Catalog:
     """Read every template of the project, the user and this package; of one name the nearest wins."""
     found: dict[str, Entry] = {}
     broken: list[Broken] = []
-    places = (project_templates(), home.templates, shipped_templates())
+    project = project_templates()
+    places = (project.directory, home.templates, shipped_templates())
     for origin, directory in zip(_NEARNESS, places, strict=True):
-        for path in sorted(directory.glob("*.toml")):
+        for path in sorted(directory.glob("*.toml")) if directory else ():
             if path.name in _NO_TEMPLATES:
                 continue
             try:
@@ -138,7 +148,7 @@ def load_catalog(home: Home) -> Catalog:
                 found[template.name] = Entry(nearer.template, nearer.origin, (*nearer.hides, path))
             else:
                 found[template.name] = Entry(template, origin)
-    return Catalog(tuple(sorted(found.values(), key=_order)), tuple(broken))
+    return Catalog(tuple(sorted(found.values(), key=_order)), tuple(broken), project.refused)
 
 
 def _order(entry: Entry) -> tuple[int, Version, str]:
@@ -182,7 +192,8 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
         if entry:
             return entry
         raise RequestError(
-            f"There is no template {request.template!r}. Known: {_names(catalog.entries)}.",
+            f"There is no template {request.template!r}. Known: {_names(catalog.entries)}."
+            + "".join(f"\n{REFUSED.format(path)}" for path in catalog.refused),
             hint="imageai-env templates list",
             code="no-such-template",
         )

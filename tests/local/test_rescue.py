@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
 from imageai_envs.base.context import Context
 from imageai_envs.base.errors import RequestError
@@ -21,6 +22,7 @@ from imageai_envs.rescue.fitting import looser
 from imageai_envs.rescue.installed import read_distributions
 from imageai_envs.rescue.reading import read_source
 from imageai_envs.rescue.releases import releases
+from imageai_envs.rescue.sorting import sort_lines
 from imageai_envs.templates.catalog import load_catalog
 from tests.support.wheels import Project
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from tests.support.index import Index
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-NEWEST = [one.template for one in load_catalog(home()).entries if one.template.framework is TENSORFLOW][-1].newest
+SHIPPED = [entry.template for entry in load_catalog(home()).entries]
+NEWEST = max((one.newest for one in SHIPPED if one.framework is TENSORFLOW), key=Version)
 SEED = "tensorflow==2.10.0\nimageai==2.1.6\nopencv-python==4.7.0\n"
 
 
@@ -397,6 +400,20 @@ def test_lines_that_ask_for_nothing_are_told(index: Index, template: Path) -> No
     assert sorted(dropped) == ["-e .", "opencv-python-headless", "pkg-resources==0.0.0", "what is this?"]
     assert "install it afterwards" in dropped["-e ."]
     assert any("overwrite each other" in problem.why for problem in plan.problems)
+
+
+@pytest.mark.parametrize(
+    ("own", "other"), [("opencv-python", "opencv-python-headless"), ("opencv-python-headless", "opencv-python")]
+)
+def test_of_several_opencvs_the_templates_own_stays(template: Path, own: str, other: str) -> None:
+    text = template.read_text(encoding="utf-8")
+    assert text.count('"opencv-python"') == 1
+    template.write_text(text.replace('"opencv-python"', f'"{own}"'), encoding="utf-8")
+    found = choice(f"tensorflow==2.10.0\n{other}\n{own}\n")
+    sorting = sort_lines(read_source(Path("requirements.txt")), found)
+    assert [line.name for line in sorting.wanted] == [own]
+    assert sorting.aside[1] == f"template tiny has {own}, and both hold the package cv2"
+    assert [problem.nearest for problem in sorting.problems] == [own]
 
 
 def test_a_freeze_carries_only_what_nobody_requires(index: Index, template: Path) -> None:

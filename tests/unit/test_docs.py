@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import shlex
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import ModuleType
 
     import click
@@ -34,8 +35,9 @@ def page(name: str) -> str:
 
 
 @cache
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_cli_reference", DOCS / "make_cli_reference.py")
+def script(path: str) -> ModuleType:
+    """A program of this repository that is in no package."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, REPOSITORY / path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -58,9 +60,17 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_the_command_line_reference_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert page("cli.md") == generator().render(), "run: python docs/make_cli_reference.py"
+    assert page("cli.md") == script("docs/make_cli_reference.py").render(), "run: python docs/make_cli_reference.py"
     monkeypatch.setenv("COLUMNS", "40")
-    assert page("cli.md") == generator().render()
+    assert page("cli.md") == script("docs/make_cli_reference.py").render()
+
+
+# matrix.md
+
+
+def test_what_was_run_is_what_the_record_says() -> None:
+    cells = json.loads((REPOSITORY / "templates" / "matrix.json").read_text(encoding="utf-8"))["cells"]
+    assert page("matrix.md") == script("benchmarks/matrix.py").page(cells)
 
 
 # exit-codes.md
@@ -232,7 +242,7 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
 
 @cache
 def known_commands() -> dict[str, click.Command]:
-    found: dict[str, click.Command] = dict(generator().commands())
+    found: dict[str, click.Command] = dict(script("docs/make_cli_reference.py").commands())
     return found
 
 

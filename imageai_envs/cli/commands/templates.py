@@ -87,7 +87,7 @@ def _patches(template: Template) -> str:
 @answers
 def list_command(session: Session, /) -> Result:
     """List the templates of the project, the user and this package."""
-    from imageai_envs.templates.catalog import load_catalog
+    from imageai_envs.templates.catalog import REFUSED, load_catalog
 
     catalog = load_catalog(session.home)
     rows = tuple(
@@ -105,6 +105,8 @@ def list_command(session: Session, /) -> Result:
     )
     for one in catalog.broken:
         session.reporter.warn(one.error.message)
+    for path in catalog.refused:
+        session.reporter.warn(REFUSED.format(path))
     data: dict[str, object] = {
         "templates": [_data(entry) for entry in catalog.entries],
         "broken": [one.error.message for one in catalog.broken],

@@ -124,7 +124,7 @@ def _left_out(subject: Subject, wants: dict[str, list[_Want]]) -> frozenset[str]
     if tensorflow is None:
         return frozenset()
     minor = ".".join(tensorflow.version.split(".")[:2])
-    if minor not in remedy.MINORS:
+    if minor not in remedy.minors():
         return frozenset()
     try:
         template = load_template(shipped_templates() / f"tf{minor}.toml")
