@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from imageai_envs.base.errors import InstallError
 from imageai_envs.base.redaction import redact
@@ -107,6 +107,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     timeout: float | None = None,
     stdin: str | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Finished:
     """Run a program to its end and return what it wrote.
 
@@ -118,6 +119,7 @@ def run(
         on_line: called for every line of either stream, from reader threads, as it arrives.
         timeout: seconds after which the child and its children are killed.
         stdin: text for the child's standard input; default: nothing to read.
+        meanwhile: called once, in this thread, when the child runs: work to do until it ends.
 
     Raises:
         InstallError: the program cannot be started (code ``program-missing``) or took too long (``timeout``).
@@ -139,14 +141,15 @@ def run(
                 errors="replace",
                 # Its own group, so that an interrupt ends the child's children too (build backends, downloads).
                 start_new_session=os.name == "posix",
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with(os.getpid()),
             )
     except OSError as error:
         raise InstallError(f"Cannot start {words[0]}: {error.strerror or error}", code="program-missing") from error
+    streams = [stream for stream in (child.stdout, child.stderr) if stream is not None]
     collected: tuple[list[str], list[str]] = ([], [])
     readers = [
         threading.Thread(target=_drain, args=(stream, lines, log, on_line), daemon=True)
-        for stream, lines in zip((child.stdout, child.stderr), collected, strict=True)
+        for stream, lines in zip(streams, collected, strict=True)
     ]
     try:
         for reader in readers:
@@ -156,6 +159,8 @@ def run(
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.write(stdin)
             child.stdin.close()
+        if meanwhile:
+            meanwhile()
         child.wait(timeout=timeout)
     except subprocess.TimeoutExpired as error:
         _end(child)
@@ -165,9 +170,8 @@ def run(
         raise
     finally:
         _finish(readers, child)
-        for stream in (child.stdout, child.stderr):
-            if stream is not None:
-                stream.close()
+        for stream in streams:
+            stream.close()
     if log:
         log.write(f"[exit {child.returncode}]\n")
     return Finished(words, child.returncode, "".join(collected[0]), "".join(collected[1]))
@@ -200,23 +204,38 @@ def _raise(interrupts: list[int]) -> None:
         signal.raise_signal(number)
 
 
-def _die_with_parent() -> Callable[[], object] | None:
-    """Return what makes a child die with us, also when we are killed.
+def die_with(parent: int) -> Callable[[], None] | None:
+    """Return a ``preexec_fn`` that makes a child die with its parent, also when that is killed.
 
     An installer that outlives us would go on writing into a directory that the next command has given back to the
-    old environment. Linux only: ``prctl(PR_SET_PDEATHSIG)``; elsewhere (unproven) the child ends by itself.
+    old environment. Linux only: ``prctl(PR_SET_PDEATHSIG)``; elsewhere (unproven) None, and the child ends by itself.
+
+    The signal comes when the *thread* that started the child ends (prctl(2)): start the child in a thread that waits
+    for it, as :func:`run` does. Other threads may run meanwhile: the function imports nothing and takes no lock that
+    one of them could hold at the fork.
+
+    Args:
+        parent: our process id. A child that finds another parent lost its own before it could ask for the signal,
+            and kills itself.
     """
     if not sys.platform.startswith("linux"):
         return None
     import ctypes
 
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl, getppid, getpid, kill = ctypes.CDLL(None).prctl, os.getppid, os.getpid, os.kill
+    number = int(signal.SIGKILL)
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+        if getppid() != parent:
+            kill(getpid(), number)
+
+    return ask
 
 
-def _drain(stream: object, lines: list[str], log: Log | None, on_line: Callable[[str], None] | None) -> None:
+def _drain(stream: IO[str], lines: list[str], log: Log | None, on_line: Callable[[str], None] | None) -> None:
     with contextlib.suppress(ValueError):  # closed under us after a kill
-        for line in stream:  # type: ignore[attr-defined]
+        for line in stream:
             lines.append(line)
             if log:
                 log.write(line)

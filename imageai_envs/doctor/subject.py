@@ -16,7 +16,7 @@ from imageai_envs.installed.venv_files import site_packages
 from imageai_envs.request.stack import TENSORFLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
@@ -223,23 +223,29 @@ def look_at(
     root: Path | None = None,
     environment: Environment | None = None,
     environ: Mapping[str, str] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Subject:
-    """Ask the interpreter and return the subject; one that is missing, broken or hanging gives one without facts."""
+    """Ask the interpreter and return the subject; one that is missing, broken or hanging gives one without facts.
+
+    ``meanwhile`` is called while the interpreter runs.
+    """
     environ = dict(os.environ if environ is None else environ)
-    facts, silence = _ask(executable, environ)
+    facts, silence = _ask(executable, environ, meanwhile)
     if root is None and facts and (facts.in_venv or os.path.isdir(facts.prefix / "conda-meta")):  # noqa: PTH112
         root = facts.prefix
     return Subject(label, executable, root, environment, facts, silence, environ)
 
 
-def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Facts | None, str]:
+def _ask(
+    executable: Path, environ: Mapping[str, str], meanwhile: Callable[[], object] | None
+) -> tuple[Facts | None, str]:
     script = _PROBE.read_text(encoding="utf-8")
     # Its own variables on purpose: what PYTHONPATH does to it is what we are to find out. Nothing is written.
     variables = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
     # `-c` puts the working directory on the path; a json.py that lies there is not to be run.
     script = f"import sys\nsys.path[:] = [entry for entry in sys.path if entry]\n{script}"
     try:
-        done = run([executable, "-c", script], environment=variables, timeout=TIMEOUT)
+        done = run([executable, "-c", script], environment=variables, timeout=TIMEOUT, meanwhile=meanwhile)
     except InstallError as error:
         return None, error.message
     for line in reversed(done.stdout.splitlines()):

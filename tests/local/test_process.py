@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from imageai_envs.base import process
 from imageai_envs.base.errors import InstallError
-from imageai_envs.base.process import Log, clean_environment, run
+from imageai_envs.base.process import Log, clean_environment, die_with, run
 from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
@@ -33,6 +35,15 @@ def gone(pipe: Path, children: int = 1) -> bool:
     """Wait for the end of everybody who holds the named pipe open for writing; what they wrote tells how many."""
     with pipe.open(encoding="utf-8") as stream:
         return stream.read().count("alive") == children
+
+
+def ends(stream: IO[bytes], pid: int) -> bool:
+    """Tell whether everybody who holds the other end of a named pipe ends; ``pid`` does not stay behind in any case."""
+    ended = bool(select.select([stream], [], [], 10)[0]) and stream.read() == b""
+    if not ended:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return ended
 
 
 @pytest.fixture
@@ -96,6 +107,12 @@ def test_lines_arrive_while_the_child_runs(pipe: Path) -> None:
     assert answered == ["question", "answer"]
 
 
+def test_work_to_do_meanwhile_is_done_while_the_child_runs(pipe: Path) -> None:
+    # The child waits for it: this ends only if it is done before the child's end.
+    done = run(python("import sys; print(open(sys.argv[1]).read())", str(pipe)), meanwhile=lambda: pipe.write_text("x"))
+    assert done.stdout == "x\n"
+
+
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="Cannot start") as caught:
         run([tmp_path / "missing"])
@@ -114,9 +131,9 @@ child.wait()
 """
 # Holds the named pipe, ignores polite requests if told to, and never ends by itself.
 _GRANDCHILD = """\
-import signal, sys
+import os, signal, sys
 stream = open(sys.argv[1], "w")
-stream.write("alive")
+stream.write(f"alive {os.getpid()}\\n")
 stream.flush()
 signal.pause()
 """
@@ -186,22 +203,42 @@ def test_ctrl_c_ends_the_whole_group(pipe: Path, code: str) -> None:
     child = ourselves("-c", _PARENT, code, str(pipe))
     assert child.stdout is not None
     assert child.stdout.readline() == "started\n"
-    with pipe.open(encoding="utf-8") as stream:
-        assert stream.read(5) == "alive"
+    with pipe.open("rb", buffering=0) as stream:
+        pid = int(stream.readline().split()[1])
         child.send_signal(signal.SIGINT)  # to us alone: the group of the child is another one
-        assert stream.read() == ""  # ends when nobody holds the pipe any more
+        assert ends(stream, pid)
     out, _ = child.communicate(timeout=60)
     assert out == "interrupted\n"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is of Linux")
 def test_a_child_does_not_outlive_our_kill(pipe: Path) -> None:
-    child = ourselves("-c", _STUBBORN, str(pipe))
-    with pipe.open(encoding="utf-8") as stream:
-        assert stream.read(5) == "alive"
-        child.kill()
-        assert stream.read() == ""
-    child.communicate(timeout=60)
+    parent = ourselves("-c", _STUBBORN, str(pipe))
+    with pipe.open("rb", buffering=0) as stream:
+        pid = int(stream.readline().split()[1])
+        parent.kill()
+        assert ends(stream, pid)
+    parent.communicate(timeout=60)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is of Linux")
+def test_a_child_whose_parent_is_gone_already_does_not_begin() -> None:
+    # Its parent is we, not ours: so a child sees it whose parent ended between fork and prctl.
+    done = subprocess.run(python("print('began')"), preexec_fn=die_with(os.getppid()), stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
+
+
+def test_a_child_is_ended_when_the_work_meanwhile_fails(pipe: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        streams: list[IO[bytes]] = []
+
+        def fail() -> None:
+            streams.append(stack.enter_context(pipe.open("rb", buffering=0)))
+            raise ValueError(streams[0].readline().decode())  # when the child runs
+
+        with pytest.raises(ValueError, match="alive") as caught:
+            run(python(_STUBBORN, str(pipe)), meanwhile=fail)
+        assert ends(streams[0], int(str(caught.value).split()[1]))
 
 
 # Logs -------------------------------------------------------------------------------------------------------------

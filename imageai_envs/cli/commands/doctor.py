@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
-import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,8 +41,6 @@ def command(
     that you get in this terminal is diagnosed. Nothing of it is changed, --fix creates another one. Exit 1 when
     something will fail.
     """
-    # The inspections are loaded while the interpreter under diagnosis starts: a fifth of the time of a diagnosis.
-    threading.Thread(target=importlib.import_module, args=("imageai_envs.doctor.doctor",), daemon=True).start()
     from imageai_envs.base.errors import UsageProblem
     from imageai_envs.doctor.targets import resolve
 
