@@ -26,7 +26,7 @@ from imageai_envs.locks.lockfile import Lock, compare, read_lock
 from imageai_envs.request.framework import release_in
 from imageai_envs.templates.catalog import load_catalog
 from imageai_envs.verification.features import Proof, prove
-from imageai_envs.verification.which_probes import probes_of
+from imageai_envs.verification.which_probes import probe_of
 
 TEMPLATES = Path("templates")
 DOCUMENT = Path("docs/matrix.md")
@@ -80,7 +80,7 @@ def run_cell(template: str, python: str, variant: str, *, upgrade: bool) -> dict
         return None
     state = answer["data"]["environment"]
     root = Path(state["root"])
-    script = probes_of(state["imageai"]).full
+    script = probe_of(state["imageai"])
     proof = prove(root, Log(root.parent / f"{name}.log"), Silent(), variant=variant, script=script)
     _, shown = tool("show", name)
     lock = read_lock(root / ".imageai-env" / "requirements.txt")

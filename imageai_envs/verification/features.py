@@ -126,7 +126,7 @@ def prove(
     reporter: Reporter,
     *,
     variant: str = "cpu",
-    script: str = "imageai_full_probe.py",
+    script: str = "imageai_probe.py",
     only: tuple[str, ...] = (),
     threads: int | None = None,
 ) -> Proof:
@@ -149,7 +149,7 @@ def prove(
         VerifyError: the probe did not even begin (``probe-died``).
     """
     heard = _Listener(reporter)
-    arguments = ["{directory}"]
+    arguments = ["features", "{directory}"]
     if only:
         arguments += ["--only", ",".join(only)]
     if threads:
