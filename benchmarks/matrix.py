@@ -19,14 +19,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.paths import home
 from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
 from imageai_envs.locks.lockfile import Lock, compare, read_lock
 from imageai_envs.request.framework import release_in
 from imageai_envs.templates.catalog import load_catalog
 from imageai_envs.verification.features import Proof, prove
-from imageai_envs.verification.which_probes import probes_of
-from tests.support.context import recording
+from imageai_envs.verification.which_probes import probe_of
 
 TEMPLATES = Path("templates")
 DOCUMENT = Path("docs/matrix.md")
@@ -80,8 +81,9 @@ def run_cell(template: str, python: str, variant: str, *, upgrade: bool) -> dict
         return None
     state = answer["data"]["environment"]
     root = Path(state["root"])
-    script = probes_of(state["imageai"]).full
-    proof = prove(root, recording(Log(root.parent / f"{name}.log")), variant=variant, script=script)
+    script = probe_of(state["imageai"])
+    context = Context(home(), Silent(), Log(root.parent / f"{name}.log"))
+    proof = prove(root, context, variant=variant, script=script)
     _, shown = tool("show", name)
     lock = read_lock(root / ".imageai-env" / "requirements.txt")
     record = describe(state, proof, shown["data"]["bytes"], variant)

@@ -125,7 +125,7 @@ def prove(
     context: Context,
     *,
     variant: str = "cpu",
-    script: str = "imageai_full_probe.py",
+    script: str = "imageai_probe.py",
     only: tuple[str, ...] = (),
     threads: int | None = None,
 ) -> Proof:
@@ -147,7 +147,7 @@ def prove(
         VerifyError: the probe did not even begin (``probe-died``).
     """
     events = _Listener(context.reporter)
-    arguments = ["{directory}"]
+    arguments = ["features", "{directory}"]
     if only:
         arguments += ["--only", ",".join(only)]
     if threads:

@@ -13,7 +13,7 @@ from imageai_envs.installed.venv_files import site_packages
 from imageai_envs.verification.cuda import is_proved_here, prove_cuda
 from imageai_envs.verification.devices import device_variables
 from imageai_envs.verification.probe_runner import run_probe
-from imageai_envs.verification.which_probes import probes_of
+from imageai_envs.verification.which_probes import probe_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def verify(root: Path, lock: Lock, level: str, context: Context) -> Verification
     context.reporter.step("importing ImageAI" if level == "imports" else "classifying a picture with ImageAI")
     done, answer = run_probe(
         root,
-        probes_of(lock.header.imageai).quick,
+        probe_of(lock.header.imageai),
         (level, "{directory}"),
         context,
         timeout=_TIMEOUT,

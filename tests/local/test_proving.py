@@ -18,10 +18,11 @@ from imageai_envs.base.process import Log
 from imageai_envs.base.progress import Silent
 from imageai_envs.verification import features
 from imageai_envs.verification.features import FEATURES, prove
+from imageai_envs.verification.which_probes import probe_of
 from tests.support.context import recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 PROBES = sorted(path for path in Path(str(files("imageai_envs.verification.probes"))).glob("*.py"))
@@ -81,34 +82,35 @@ def test_probes_have_the_syntax_of_python_3_6(path: Path) -> None:
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in PROBES if path.name.endswith("_full_probe.py")], ids=lambda path: path.name
-)
-def test_every_stage_belongs_to_a_feature_and_every_feature_has_one(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    (stages,) = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "STAGES"
-    ]
-    assert isinstance(stages, ast.Tuple)
-    names = [item.elts[0].value for item in stages.elts if isinstance(item, ast.Tuple)]  # type: ignore[attr-defined]
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Imports a module of the probes: none imports a framework until a stage runs."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(PROBES[0].parent))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("imageai", ["2.1.5", "2.1.6", "3.0.3"])
+def test_every_stage_belongs_to_a_feature_and_every_feature_has_one(
+    inside: Callable[[str], ModuleType], imageai: str
+) -> None:
+    table = inside(probe_of(imageai).removesuffix(".py")).STAGES.table()
+    names = [name for name, _ in table]
     known = [stage for feature in FEATURES.values() for stage in feature]
     assert len(names) == len(set(names)) > 10
     assert len(known) == len(set(known))
     assert set(names) <= set(known)
     assert all(set(feature) & set(names) for feature in FEATURES.values())
+    assert all(callable(work) for _, work in table)
 
 
 @pytest.fixture
-def training(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The probe's stages that train with ImageAI 3: their modules import no torch until a stage runs."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(PROBES[0].parent))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield importlib.import_module("imageai3_stages_training")
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+def training(inside: Callable[[str], ModuleType]) -> ModuleType:
+    """What the probe does when it trains with ImageAI 3."""
+    return inside("imageai3_training")
 
 
 def test_each_batch_has_its_step_of_training(training: ModuleType) -> None:

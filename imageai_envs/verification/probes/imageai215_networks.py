@@ -82,19 +82,3 @@ def read(path):
         root = file.get("model_weights", file)
         groups = [root[name] for name in root.attrs["layer_names"]]
         return [numpy.asarray(group[name]) for group in groups for name in group.attrs["weight_names"]]
-
-
-def fresh(seed):
-    """Begin with an empty graph, as a process of its own would, and make it the same in each run."""
-    import random
-    import sys
-
-    import numpy
-    import tensorflow
-
-    tensorflow.keras.backend.clear_session()
-    if "keras" in sys.modules:
-        sys.modules["keras"].backend.clear_session()
-    random.seed(seed)
-    numpy.random.seed(seed)
-    tensorflow.compat.v1.set_random_seed(seed)

@@ -1,14 +1,17 @@
-"""YOLO networks with random weights that give clear answers, and what they answer, worked out anew. For ImageAI 3.
+"""Networks with random weights that give clear answers, and what YOLO answers, worked out anew. For ImageAI 3.
 
-The networks' raw outputs are caught where they leave the last convolutions. What follows is written here from YOLOv3's
+YOLO's raw outputs are caught where they leave the last convolutions. What follows is written here from YOLOv3's
 formulas and not taken from ImageAI, whose code is what is to be proved.
 """
 
 import collections
 
-from imageai3_probe import SEED, settle
-from imageai_stages_detection import plain
+from probe_judgements import sigmoid
 from quick_probe import Wrong
+
+SEED = 303
+SIZE = 256  # ImageAI scales the shorter side of a picture to this, and takes a square from its middle
+EDGE = 16  # what is left out around that square
 
 NET = 416  # pixels; ImageAI 3 has no other size
 CLASSES = 80  # of COCO
@@ -21,7 +24,6 @@ HEADS = {
     "YOLOv3": (("conv59", (6, 7, 8)), ("conv67", (3, 4, 5)), ("conv75", (0, 1, 2))),
     "TinyYOLOv3": (("conv10", (3, 4, 5)), ("conv13", (0, 1, 2))),
 }
-OVERLAP = 0.4  # ImageAI leaves out a box that overlaps a surer one of the same name by more
 
 # ``number`` of the class, its ``score``, how ``sure`` the network is that something is there, and the ``corners`` in
 # pixels of the picture and of the ``square`` that the network sees.
@@ -152,56 +154,79 @@ def letterboxed(image):
     return torch.from_numpy(square[..., ::-1].transpose(2, 0, 1)[None].astype("float32") / 255)
 
 
-def sigmoid(values):
-    """Return the logistic function."""
+def settle(network, inputs):
+    """Set what the network's normalizations think is the usual to what these inputs give, and end its training."""
+    import torch
+
+    network.eval()
+    normalizations = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for module in normalizations:
+        module.train()
+        module.momentum = 1.0
+    with torch.no_grad():
+        network(inputs)
+    network.eval()
+
+
+def give_clear_answers(network, last, inputs):
+    """Give a fresh network weights that tell classes apart: as it is made, every class gets nearly the same."""
+    import torch
+
+    settle(network, inputs)
+    with torch.no_grad():
+        last.weight.normal_()
+        last.bias.zero_()
+        deviation = float(network(inputs).std())
+        if not 0 < deviation < float("inf"):
+            raise Wrong("the network's answers differ by %r" % deviation)
+        last.weight.mul_(2.0 / deviation)
+
+
+def make_retinanet(picture):
+    """Return a RetinaNet that finds some boxes in an RGB picture, and the picture as it gets it."""
+    import torch
+    from torchvision.models.detection import retinanet_resnet50_fpn
+
+    torch.manual_seed(SEED)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    # The names of the arguments changed in torchvision 0.13, the old ones are what ImageAI uses.
+    network = retinanet_resnet50_fpn(pretrained=False, num_classes=91, pretrained_backbone=False).to(device)
+    image = torch.from_numpy(picture.transpose(2, 0, 1).copy()).float().div(255).to(device)
+    settle(network, [image])
+    head = network.head.classification_head.cls_logits
+    shifts = network.head.regression_head.bbox_reg
+    with torch.no_grad():
+        head.weight.normal_()
+        head.bias.zero_()
+        batch, _ = network.transform([image])
+        answer = network.head(list(network.backbone(batch.tensors).values()))
+        logits = answer["cls_logits"].flatten()
+        deviation, moved = float(logits.std()), float(answer["bbox_regression"].std())
+        if not (0 < deviation < float("inf") and 0 < moved < float("inf")):
+            raise Wrong("RetinaNet's fresh weights give answers that differ by %r and %r" % (deviation, moved))
+        # So that about forty of all scores are above one half: enough to find, few enough for a quick end.
+        best = logits.mul(4.0 / deviation).sort(descending=True)[0]
+        head.weight.mul_(4.0 / deviation)
+        head.bias.fill_(-float(best[39] + best[40]) / 2)
+        shifts.weight.mul_(0.2 / moved)
+    return network, image
+
+
+def prepared(image):
+    """Return a picture of SIZE x SIZE, RGB, as the networks get it: written from the numbers of ImageNet's networks."""
     import numpy
+    import torch
 
-    return 1.0 / (1.0 + numpy.exp(-values))
-
-
-def named(boxes, names, shape):
-    """Return boxes as the comparisons of the other probes want them: name, score, corners inside the picture."""
-    import numpy
-
-    height, width = shape[:2]
-    edges = [width, height, width, height]
-    return [(names[box.number], box.score, numpy.clip(box.corners, 0, edges)) for box in boxes]
+    middle = image[EDGE : SIZE - EDGE, EDGE : SIZE - EDGE] / 255.0
+    scaled = (middle - numpy.array([0.485, 0.456, 0.406])) / numpy.array([0.229, 0.224, 0.225])
+    return torch.from_numpy(scaled.transpose(2, 0, 1)[None].astype("float32"))
 
 
-def check_found(found, boxes, names, shape):
-    """Raise Wrong unless ImageAI found the boxes of the network, without those that a surer one of the name overlaps.
+def probabilities_of(network, inputs):
+    """Return the probabilities of the classes, on the device that ImageAI takes."""
+    import torch
 
-    What is close to a limit is right both ways: ImageAI counts in other floating-point numbers.
-    """
-    expected, kept = named(boxes, names, shape), []
-    for item in found:
-        numbers = [number for number, other in enumerate(expected) if same(item, other)]
-        if not numbers:
-            raise Wrong("ImageAI found %r, which the network does not give: %r" % (plain(item), expected[:3]))
-        kept.append(numbers[0])
-    for number, box in enumerate(boxes):
-        others = [boxes[other] for other in kept if other != number and boxes[other].number == box.number]
-        most = max([overlap(box.square, other.square) for other in others if other.sure > box.sure - 1e-5] or [0.0])
-        if number in kept and most > OVERLAP + 0.01:
-            raise Wrong("ImageAI found a box twice: they overlap by %.2f: %r" % (most, expected[number]))
-        if number not in kept and most < OVERLAP - 0.01:
-            raise Wrong("ImageAI misses a box: %r" % (expected[number],))
-
-
-def same(item, other):
-    """Tell whether ImageAI's object is this name, score and box; it cuts off what is behind the point."""
-    name, score, corners = other
-    return (
-        item["name"] == name
-        and abs(float(item["percentage_probability"]) - score * 100) < 0.02
-        and all(abs(float(have) - want) < 1.05 for have, want in zip(item["box_points"], corners))
-    )
-
-
-def overlap(one, other):
-    """Return the part that two boxes share of what they cover; ImageAI counts the pixels at both edges."""
-    wide = min(one[2], other[2]) - max(one[0], other[0]) + 1
-    high = min(one[3], other[3]) - max(one[1], other[1]) + 1
-    areas = [(box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (one, other)]
-    shared = max(wide, 0.0) * max(high, 0.0)
-    return shared / (sum(areas) - shared)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network.to(device)
+    with torch.no_grad():
+        return torch.softmax(network(inputs.to(device)), dim=1)[0].cpu().numpy()

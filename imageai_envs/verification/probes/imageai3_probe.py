@@ -1,145 +1,152 @@
-"""Prove that ImageAI 3 runs here. Usage: imageai3_probe.py imports|inference DIRECTORY.
+"""Prove what of ImageAI 3 works here, with PyTorch. Usage: imageai3_probe.py imports|inference|features DIRECTORY."""
 
-ImageAI prints an error of loading and goes on, so the *result* is checked against what the network itself says.
-"""
-
+import importlib
+import json
 import os
 import sys
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out; last, so that it hides nothing
 _keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # this directory is not the environment's
-from quick_probe import Wrong, main  # noqa: E402
+import imageai3_networks as networks  # noqa: E402
+import imageai3_training as training  # noqa: E402
+from imageai3_answers import RetinaNetAnswer, YoloAnswer  # noqa: E402
+from probe_pictures import NAMES, blue_first  # noqa: E402
+from probe_stages import COUNT, Stages  # noqa: E402
+from quick_probe import Wrong  # noqa: E402
+from staged_probe import main  # noqa: E402
 
 sys.dont_write_bytecode = _keep
 
-# torch and torchvision before ImageAI, and torchvision by itself: it is what fails first when the two do not match.
-MODULES = (
-    "numpy",
-    "cv2",
-    "torch",
-    "torchvision",
-    "imageai.Classification",
-    "imageai.Classification.Custom",
-    "imageai.Detection",
-    "imageai.Detection.Custom",
-)
-SEED = 303
-SIZE = 256  # ImageAI scales the shorter side of a picture to this, and takes a square from its middle
-EDGE = 16  # what is left out around that square
+# ImageAI shows a box in which something is, as the network says, with at least this probability.
+THERE = 0.5
+THERE_CUSTOM = 0.4
 
 
-def classify(answer, directory):
-    """Let ImageAI classify a generated picture with a MobileNetV2 of random weights, and check its answer."""
-    import numpy
-    import torch
-    import torchvision
-    from imageai.Classification import ImageClassification
-    from PIL import Image
+class ImageAI3(Stages):
+    """What is asked of ImageAI 3."""
 
-    answer["stage"] = "draw a picture"
-    ramp = numpy.linspace(0, 255, SIZE, dtype="uint8")
-    flat = numpy.full((SIZE, SIZE), 99, "uint8")
-    image = numpy.stack([numpy.tile(ramp, (SIZE, 1)), numpy.tile(ramp[:, None], (1, SIZE)), flat], -1)
-    path = os.path.join(directory, "picture.png")
-    Image.fromarray(image).save(path)
+    # torch and torchvision before ImageAI, and torchvision by itself: it is what fails first when the two do not match.
+    libraries = ("numpy", "cv2", "torch", "torchvision")
+    framework = "torch"
+    told = ("torch", "torchvision", "numpy", "cv2", "PIL", "scipy", "tqdm")
+    quick = ("MobileNetV2", networks.SIZE, {})
+    # torchvision's name and options for each, and its last layer. ImageAI gives InceptionV3 pictures of 224 pixels as
+    # the others, not of 299.
+    classifiers = {
+        "MobileNetV2": ("mobilenet_v2", {}, lambda network: network.classifier[1]),
+        "ResNet50": ("resnet50", {}, lambda network: network.fc),
+        "InceptionV3": ("inception_v3", {"init_weights": False}, lambda network: network.fc),
+        "DenseNet121": ("densenet121", {}, lambda network: network.classifier),
+    }
+    size = networks.SIZE
+    frames = 3
+    rounding = 1e-4  # to four digits
+    tolerance = 0.01
+    suffix = ".pth"
+    # It keeps weights only, and has no call that evaluates a detector: training does it after each epoch.
+    lacks = ("train_classification_full", "classify_custom_full", "evaluate_detection")
 
-    answer["stage"] = "build MobileNetV2"
-    torch.manual_seed(SEED)
-    network = torchvision.models.mobilenet_v2()
-    inputs = prepared(image)
-    give_clear_answers(network, network.classifier[1], inputs)
-    weights = os.path.join(directory, "mobilenet_v2.pth")
-    torch.save(network.state_dict(), weights)
-    expected = probabilities_of(network, inputs)
+    def limit_threads(self, number):
+        """Hold torch to so many threads."""
+        sys.modules["torch"].set_num_threads(number)
 
-    answer["stage"] = "classify with ImageAI"
-    classifier = ImageClassification()
-    classifier.setModelTypeAsMobileNetV2()
-    classifier.setModelPath(weights)
-    classifier.loadModel()
-    labels, probabilities = classifier.classifyImage(path, result_count=5)
+    def street(self):
+        """Return a picture that is not square: ImageAI puts grey above and below."""
+        return Stages.street(self)[:144].copy()
 
-    answer["stage"] = "check ImageAI's answer"
-    values = [float(value) for value in probabilities]
-    answer["result"] = {"labels": list(labels), "probabilities": [round(value, 4) for value in values]}
-    compare(list(labels), values, expected, class_names())
+    def custom_picture(self, place):
+        """Return a picture of the validation, BGR."""
+        import cv2
+
+        return cv2.imread(place.path("objects", "validation", "images", "0.png"))
+
+    def make_classifier(self, kind, image, weights):
+        """Write weights that tell classes apart; return the probabilities that they give for an RGB picture."""
+        import torch
+        import torchvision
+
+        name, options, last = self.classifiers[kind]
+        torch.manual_seed(networks.SEED)
+        network = getattr(torchvision.models, name)(**options)
+        inputs = networks.prepared(image)
+        networks.give_clear_answers(network, last(network), inputs)
+        torch.save(network.state_dict(), weights)
+        return networks.probabilities_of(network, inputs)
+
+    def class_names(self, kind):
+        """Return the names of the classes in the file that comes with ImageAI."""
+        names = _lines("imageai.Classification", "imagenet_classes.txt")
+        if len(names) != 1000:
+            raise Wrong("ImageAI's file of names has %d lines, the networks have 1000 classes" % len(names))
+        return names
+
+    def classify(self, kind, place, facts):
+        """Classify with a network of random weights, in a file and in an array."""
+        classifier, image = self.classify_one(kind, self.size, self.classification_options, place, facts)
+        labels, values = classifier.classifyImage(image, result_count=COUNT)
+        if list(labels) != facts["labels"] or [round(float(value), 4) for value in values] != facts["probabilities"]:
+            raise Wrong("ImageAI says something else of an array than of a file: %r" % ((labels, values),))
+
+    def make_yolo(self, kind, images, weights):
+        """Write weights that give clear answers; return what they answer for each of these BGR pictures."""
+        yolo = networks.Yolo(kind)
+        yolo.give_clear_answers(images)
+        yolo.save(weights)
+        names = _lines("imageai.Detection", "coco_classes.txt")
+        return [YoloAnswer(yolo.boxes(image, THERE), names, image.shape) for image in images]
+
+    def make_retinanet(self, image, weights):
+        """Write a RetinaNet that gives clear answers; return what it answers for a BGR picture."""
+        import numpy
+        import torch
+
+        network, inputs = networks.make_retinanet(blue_first(image))
+        torch.save(network.state_dict(), weights)
+        with torch.no_grad():
+            answer = {name: value.cpu().numpy() for name, value in network([inputs])[0].items()}
+        if not numpy.isfinite(answer["boxes"]).all():
+            raise Wrong("the network's answer has infinite numbers or none")
+        names = _lines("imageai.Detection", "coco91_classes.txt")
+        found = zip(answer["labels"], answer["scores"], answer["boxes"])
+        return RetinaNetAnswer(
+            [
+                (names[int(label)], float(score), [int(value) for value in box])
+                for label, score, box in found
+                if score >= THERE
+            ]
+        )
+
+    def train_classification(self, whole, place, facts):
+        """Train MobileNetV2 for one step."""
+        place.made["classifier"] = training.train_classification(place, facts)
+
+    def trained_probabilities(self, path, whole, image):
+        """Return the probabilities that the network that was trained gives for an RGB picture."""
+        return networks.probabilities_of(training.trained_classifier(path), networks.prepared(image))
+
+    def train_detection(self, place, facts):
+        """Train YOLOv3 twice over two pictures."""
+        place.made["detector"] = training.train_detection(place, facts)
+
+    def trained_answers(self, place, images):
+        """Return what the detector that was trained answers for each of these BGR pictures."""
+        path, configuration = place.need("detector", "train_detection")
+        with open(configuration) as stream:
+            told = json.load(stream)
+        if told["labels"] != list(NAMES) or len(told["anchors"]) != 18 or not all(size > 0 for size in told["anchors"]):
+            raise Wrong("the configuration says %r" % (told,))
+        yolo = networks.Yolo("YOLOv3", told["anchors"], len(NAMES)).load(path)
+        return [YoloAnswer(yolo.boxes(image, THERE_CUSTOM), NAMES, image.shape) for image in images]
 
 
-def prepared(image):
-    """Return a picture of SIZE x SIZE, RGB, as the networks get it: written from the numbers of ImageNet's networks."""
-    import numpy
-    import torch
-
-    middle = image[EDGE : SIZE - EDGE, EDGE : SIZE - EDGE] / 255.0
-    scaled = (middle - numpy.array([0.485, 0.456, 0.406])) / numpy.array([0.229, 0.224, 0.225])
-    return torch.from_numpy(scaled.transpose(2, 0, 1)[None].astype("float32"))
+def _lines(module, name):
+    """Return the names of the classes in a file that comes with a module of ImageAI."""
+    directory = os.path.dirname(os.path.abspath(importlib.import_module(module).__file__))
+    with open(os.path.join(directory, name)) as stream:
+        return [line.strip() for line in stream]
 
 
-def give_clear_answers(network, last, inputs):
-    """Give a fresh network weights that tell classes apart: as it is made, every class gets nearly the same."""
-    import torch
-
-    settle(network, inputs)
-    with torch.no_grad():
-        last.weight.normal_()
-        last.bias.zero_()
-        deviation = float(network(inputs).std())
-        if not 0 < deviation < float("inf"):
-            raise Wrong("the network's answers differ by %r" % deviation)
-        last.weight.mul_(2.0 / deviation)
-
-
-def settle(network, inputs):
-    """Set what the network's normalizations think is the usual to what these inputs give, and end its training."""
-    import torch
-
-    network.eval()
-    normalizations = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    for module in normalizations:
-        module.train()
-        module.momentum = 1.0
-    with torch.no_grad():
-        network(inputs)
-    network.eval()
-
-
-def probabilities_of(network, inputs):
-    """Return the probabilities of the classes, on the device that ImageAI takes."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    network.to(device)
-    with torch.no_grad():
-        return torch.softmax(network(inputs.to(device)), dim=1)[0].cpu().numpy()
-
-
-def class_names():
-    """Return the names of the classes in the file that comes with ImageAI."""
-    import imageai.Classification
-
-    directory = os.path.dirname(os.path.abspath(imageai.Classification.__file__))
-    with open(os.path.join(directory, "imagenet_classes.txt")) as stream:
-        names = [line.strip() for line in stream]
-    if len(names) != 1000:
-        raise Wrong("ImageAI's file of names has %d lines, the networks have 1000 classes" % len(names))
-    return names
-
-
-def compare(labels, values, expected, names):
-    """Raise Wrong unless ImageAI's names and percentages are the best ones of the network itself."""
-    import numpy
-
-    top = expected.argsort()[::-1][: len(values)]
-    wanted = (expected[top] * 100).tolist()
-    if not values or labels != [names[number] for number in top]:
-        raise Wrong("ImageAI named %r, the network itself %r" % (labels, [names[number] for number in top]))
-    if not numpy.isfinite(values).all() or not 0 < min(values) <= max(values) <= 100:
-        raise Wrong("ImageAI's probabilities are not percentages: %r" % (values,))
-    if not numpy.allclose(values, wanted, rtol=1e-3, atol=1e-4):  # ImageAI rounds to four digits
-        raise Wrong("ImageAI says %r, the network itself %r" % (values, wanted))
-    if abs(float(expected.sum()) - 1) > 1e-3:
-        raise Wrong("the network's probabilities add up to %r" % float(expected.sum()))
-
+STAGES = ImageAI3()
 
 if __name__ == "__main__":
-    sys.exit(main(MODULES, ("numpy", "cv2", "torch", "torchvision"), classify))
+    sys.exit(main(STAGES))

@@ -1,51 +1,22 @@
-"""What the full probes share: stages that stand alone, and their answers. They run on Python 3.6 and newer.
+"""The command line of every probe, and its level ``features``: stages that stand alone. For Python 3.6 and newer.
 
-A full probe is started as ``PROBE DIRECTORY [--only STAGE,STAGE] [--threads N]``. One stage that fails stops no other.
-Nothing is downloaded: models get random weights that are made to give clear answers, and sockets are closed to anything
-but this machine.
+A probe is started as ``PROBE imports|inference|features DIRECTORY [--only STAGE,STAGE] [--threads N]``. One stage that
+fails stops no other. Nothing is downloaded: models get random weights that are made to give clear answers, and sockets
+are closed to anything but this machine. Frameworks are imported in the normal way and nothing of them is replaced: what
+fails here fails for people too.
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
 import time
 import traceback
 
-from quick_probe import MARK, close_network
+from quick_probe import MARK, Place, close_network, import_timed, peak_rss_mb, run_quick
 
 EVENT = "@@imageai-env-event@@"  # what happens, as it happens: a process that dies has still proved something
-
-
-class Place(object):
-    """Where a run keeps its files, and what earlier stages left for later ones.
-
-    Attributes:
-        directory: an existing directory of our own.
-        made: files and numbers by name, for example the trained model of ``train_detection``.
-    """
-
-    def __init__(self, directory):
-        self.directory = os.path.abspath(directory)
-        self.made = {}
-
-    def path(self, *names):
-        """Return a path below the directory."""
-        return os.path.join(self.directory, *names)
-
-    def need(self, name, stage):
-        """Return what ``stage`` made.
-
-        Raises:
-            Skipped: it made nothing.
-        """
-        if name not in self.made:
-            raise Skipped("needs what the stage %s makes, and that failed or was not asked for" % stage)
-        return self.made[name]
-
-
-class Skipped(Exception):
-    """A stage could not begin, because something before it failed."""
 
 
 def run_stage(work, place):
@@ -96,16 +67,6 @@ def cpu_seconds():
     return times[0] + times[1]
 
 
-def peak_rss_mb():
-    """Return the largest memory that was in use, or None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
-
-
 def versions(modules):
     """Return the versions of Python and of those modules that were imported."""
     found = {"python": sys.version.split()[0]}
@@ -122,49 +83,50 @@ def tell(mark, value):
     print("\n" + mark + json.dumps(value), flush=True)
 
 
-def arguments(stages, argv):
+def arguments(names, argv):
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(description="Prove what of ImageAI works here.")
+    parser.add_argument("level", choices=("imports", "inference", "features"))
     parser.add_argument("directory", help="an existing, empty directory: models and pictures go there (0.6 GB)")
-    parser.add_argument("--only", default="", help="stages, with commas: " + ", ".join(name for name, _ in stages))
+    parser.add_argument("--only", default="", help="stages, with commas: " + ", ".join(names))
     parser.add_argument("--threads", type=int, help="threads for the framework and NumPy; all processors otherwise")
     chosen = parser.parse_args(argv)
     chosen.only = tuple(name for name in chosen.only.split(",") if name)
-    unknown = set(chosen.only) - {name for name, _ in stages} - {"imports"}
+    unknown = set(chosen.only) - set(names) - {"imports"}
     if unknown:
         parser.error("no such stage: " + ", ".join(sorted(unknown)))
     return chosen
 
 
-def main(stages, import_all, tidy, told, argv=None):
-    """Run the stages and print the answer; the exit status is 0 when all that was asked for works.
+def main(stages, argv=None):
+    """Run a probe and print its answer; the exit status is 0 when all that was asked for works.
 
     Args:
-        stages: pairs of a name and a function of a :class:`Place` and a dict for facts.
-        import_all: the stage that always runs first; the number of threads is ``place.made["threads"]``.
-        tidy: gives back what a stage's models hold.
-        told: modules whose versions are in the answer.
+        stages: a ``probe_stages.Stages``, which knows one generation of ImageAI.
         argv: the command line.
     """
-    chosen = arguments(stages, argv)
+    table = stages.table()
+    chosen = arguments([name for name, _ in table], argv)
+    if chosen.level != "features":
+        return run_quick(stages, chosen.level, chosen.directory)
     start = time.time()
     if chosen.threads:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(chosen.threads)
     close_network()
     place = Place(chosen.directory)
-    place.made["threads"] = chosen.threads
-    wanted = [item for item in stages if not chosen.only or item[0] in chosen.only]
-    wanted.insert(0, ("imports", import_all))
+    wanted = [item for item in table if not chosen.only or item[0] in chosen.only]
+    wanted.insert(0, ("imports", lambda _, facts: import_all(stages, chosen.threads, facts)))
     tell(EVENT, {"plan": [name for name, _ in wanted]})
     answers = {}
     for name, work in wanted:
         tell(EVENT, {"started": name})
         answers[name] = run_stage(work, place)
         tell(EVENT, {"done": name, "answer": answers[name]})
-        tidy()
+        stages.tidy()
+        gc.collect()
     answer = {
-        "versions": versions(told),
+        "versions": versions(stages.told),
         "stages": answers,
         "peak_rss_mb": peak_rss_mb(),
         "seconds": round(time.time() - start, 2),
@@ -172,3 +134,13 @@ def main(stages, import_all, tidy, told, argv=None):
     }
     tell(MARK, answer)
     return 0 if all(stage["ok"] for stage in answers.values()) else 1
+
+
+def import_all(stages, threads, facts):
+    """Import what ImageAI needs and all of ImageAI but what trains detection: it changes TensorFlow for everybody."""
+    seconds = facts.setdefault("seconds", {})
+    for name in stages.modules():
+        if name != "imageai.Detection.Custom":
+            import_timed(name, seconds)
+            if name == stages.framework and threads:
+                stages.limit_threads(threads)

@@ -1,4 +1,4 @@
-"""Stages of the full probe for ImageAI 3: training of classification and detection, and what was trained put to use.
+"""Training of classification and detection by ImageAI 3, and what is looked at in it.
 
 A step or two on generated pictures teach a network nothing. Proved is that training starts from the weights it was
 given and moves them by the learning rate that ImageAI means, that the files it leaves can be loaded, and that ImageAI
@@ -8,19 +8,14 @@ then says what they say.
 import json
 import os
 
-from imageai3_networks import Yolo
-from imageai3_probe import SEED, SIZE, compare, give_clear_answers, prepared, probabilities_of
-from imageai3_stages import check_objects, detect_video
-from imageai_stages_classification import picture
-from imageai_stages_detection import check_drawing, write_video
+from imageai3_networks import SEED, SIZE, Yolo, give_clear_answers, prepared
+from probe_pictures import NAMES, picture, write_classes, write_objects, write_video
 from quick_probe import Wrong
 
-NAMES = ("lake", "road")
 # What ImageAI 3.0.3 sets in Classification/Custom/training_params.py (MobileNetV2: rate, part of it after each
 # experiment, weight decay) and Detection/Custom/__init__.py (of biases at the start, of all in the end).
 RATE, PART = 0.045, 0.98
 BIAS_RATE, LAST_RATE, WARMUP = 0.1, 0.01, 1000
-THERE = 0.4  # ImageAI's limit for custom detection
 EXPERIMENTS = 2  # of detection: with one ImageAI divides by zero
 # On a GPU it trains in half precision, and torch's GradScaler leaves out a step whose gradients are infinite and halves
 # the factor that they have for it, 65536 at first. With 16 that gets down to 2; from 17 on ImageAI joins two batches.
@@ -42,8 +37,8 @@ def seed():
 # Classification -----------------------------------------------------------------------------------------------------
 
 
-def classification(place, facts):
-    """Train MobileNetV2 for one step from weights of our own, and follow that step.
+def train_classification(place, facts):
+    """Train MobileNetV2 for one step from weights of our own, and follow that step; return the files that it left.
 
     The first step of SGD moves a weight by the rate times what it keeps as its momentum.
     """
@@ -52,7 +47,7 @@ def classification(place, facts):
     from imageai.Classification.Custom import ClassificationModelTrainer
 
     data = place.path("classes")
-    _write_classes(data)
+    write_classes(data, SIZE)
     seed()
     network = torchvision.models.mobilenet_v2()
     give_clear_answers(network, network.classifier[1], prepared(picture(20, SIZE)))
@@ -75,19 +70,9 @@ def classification(place, facts):
     if told != {"0": NAMES[0], "1": NAMES[1]}:
         raise Wrong("training wrote %r as the names of the classes" % (told,))
     path = os.path.join(models, weights[0])
-    _check_step(facts, trainer, torch.load(start), _trained_classifier(path))
+    _check_step(facts, trainer, torch.load(start), trained_classifier(path))
     os.remove(start)
-    place.made["classifier"] = (path, os.path.join(models, "classes_model_classes.json"))
-
-
-def _write_classes(data):
-    from PIL import Image
-
-    for number, (part, name) in enumerate((part, name) for part in ("train", "test") for name in NAMES):
-        os.makedirs(os.path.join(data, part, name))
-        for index in range(2):
-            image = picture(20 + 2 * number + index, SIZE)
-            Image.fromarray(image).save(os.path.join(data, part, name, "%d.png" % index))
+    return path, os.path.join(models, "classes_model_classes.json")
 
 
 def _check_step(facts, trainer, before, network):
@@ -119,7 +104,8 @@ def _check_step(facts, trainer, before, network):
         raise Wrong("training left what the normalizations think is the usual as it was")
 
 
-def _trained_classifier(path):
+def trained_classifier(path):
+    """Return the network that was trained."""
     import torch
     import torchvision
 
@@ -129,41 +115,11 @@ def _trained_classifier(path):
     return network.eval()
 
 
-def custom_classification(place, facts):
-    """Classify with the weights that were trained."""
-    from imageai.Classification.Custom import CustomImageClassification
-    from PIL import Image
-
-    path, names = place.need("classifier", "train_classification")
-    shown = place.path("custom.png")
-    image = picture(40, SIZE)
-    Image.fromarray(image).save(shown)
-    expected = probabilities_of(_trained_classifier(path), prepared(image))
-    classifier = CustomImageClassification()
-    classifier.setModelTypeAsMobileNetV2()
-    classifier.setModelPath(path)
-    classifier.setJsonPath(names)
-    classifier.loadModel()
-    labels, probabilities = classifier.classifyImage(shown, result_count=len(NAMES))
-    values = [float(value) for value in probabilities]
-    facts["said"] = dict(zip(labels, values))
-    if len(values) != len(NAMES):
-        raise Wrong("ImageAI said %r about the classes %r" % (facts["said"], NAMES))
-    compare(list(labels), values, expected, NAMES)
-
-
 # Detection ----------------------------------------------------------------------------------------------------------
 
 
-def import_custom(place, facts):
-    """Import what trains detection; it needs SciPy."""
-    import imageai.Detection.Custom
-
-    facts["trainer"] = imageai.Detection.Custom.DetectionModelTrainer.__name__
-
-
-def detection(place, facts):
-    """Train YOLOv3 twice over two pictures, from weights of our own, and follow the first step.
+def train_detection(place, facts):
+    """Train YOLOv3 twice over two pictures, from weights of our own, and follow the first step; return what it left.
 
     ImageAI warms up for at least a thousand steps: until then only biases move by more than rounding hides.
     """
@@ -171,10 +127,11 @@ def detection(place, facts):
     from imageai.Detection.Custom import DetectionModelTrainer
 
     data, start = place.path("objects"), place.path("start-YOLOv3.pth")
-    pictures = _write_objects(data, "train", 50) + _write_objects(data, "validation", 60)
+    parts = (("train", 50), ("validation", 60))
+    pictures = [image for part, first in parts for image in write_objects(data, part, first, ".txt", _yolo_text)]
     seed()
     yolo = Yolo("YOLOv3", classes=len(NAMES))
-    yolo.give_clear_answers(pictures + _street(place)[1], clear=3)
+    yolo.give_clear_answers(pictures + write_video(place.path("custom-video.avi"), 2), clear=3)
     yolo.save(start)
     del yolo
     steps, on_gpu = [], torch.cuda.is_available()
@@ -207,36 +164,16 @@ def detection(place, facts):
     facts["steps"] = [step["batch"] for step in steps]
     check_made(facts["steps"], experiments, on_gpu)
     _check_first(facts, steps[0], experiments, before, torch.load(path, map_location="cpu"))
-    place.made["detector"] = (path, os.path.join(data, "json", "objects_yolov3_detection_config.json"))
+    return path, os.path.join(data, "json", "objects_yolov3_detection_config.json")
 
 
-def _street(place):
-    """Write the video for the detector that is trained; return its path and its frames."""
-    path = place.path("custom-video.avi")
-    return path, write_video(path, 2)
-
-
-def _write_objects(data, part, first):
-    """Write two pictures and where objects are in these, in YOLO's format; return the pictures, BGR."""
-    import cv2
-    import numpy
-
-    draw, images = numpy.random.RandomState(first), []
-    for kind in ("images", "annotations"):
-        os.makedirs(os.path.join(data, part, kind))
-    for number in range(2):
-        image, lines = picture(first + number, 128)[..., ::-1].copy(), []
-        for count in range(12):  # nine anchors are made of the sizes of these
-            left, top = (int(value) for value in draw.randint(0, 60, 2))
-            wide, high = (int(value) for value in draw.randint(20, 64, 2))
-            cv2.rectangle(image, (left, top), (left + wide, top + high), (0, 0, 255 * (count % 2)), -1)
-            box = [value / 128.0 for value in (left + wide / 2.0, top + high / 2.0, wide, high)]
-            lines.append("%d %s" % (count % len(NAMES), " ".join("%.6f" % value for value in box)))
-        cv2.imwrite(os.path.join(data, part, "images", "%d.png" % number), image)
-        with open(os.path.join(data, part, "annotations", "%d.txt" % number), "w") as stream:
-            stream.write("\n".join(lines) + "\n")
-        images.append(image)
-    return images
+def _yolo_text(_, objects):
+    """Return what YOLO's format says of a picture."""
+    text = ""
+    for name, left, top, right, bottom in objects:
+        box = ((left + right) / 256.0, (top + bottom) / 256.0, (right - left) / 128.0, (bottom - top) / 128.0)
+        text += "%d %.6f %.6f %.6f %.6f\n" % ((NAMES.index(name),) + box)
+    return text
 
 
 def _watch_steps(network, optimizer, steps):
@@ -301,49 +238,3 @@ def _check_first(facts, first, experiments, before, after):
     same += [name for name in means if bool((after[name] == before[name]).all())]
     if same or not means:
         raise Wrong("training left as they were: %s" % ", ".join(same[:5]))
-
-
-def _trained_detector(place):
-    """Return path and configuration of what was trained, and its network."""
-    path, configuration = place.need("detector", "train_detection")
-    with open(configuration) as stream:
-        told = json.load(stream)
-    if told["labels"] != list(NAMES) or len(told["anchors"]) != 18 or not all(size > 0 for size in told["anchors"]):
-        raise Wrong("the configuration says %r" % (told,))
-    return path, configuration, Yolo("YOLOv3", told["anchors"], len(NAMES)).load(path)
-
-
-def custom_detection(place, facts):
-    """Detect with the network that was trained."""
-    import cv2
-    from imageai.Detection.Custom import CustomObjectDetection
-
-    path, configuration, yolo = _trained_detector(place)
-    image = cv2.imread(place.path("objects", "validation", "images", "0.png"))
-    shown, drawn = place.path("custom-street.png"), place.path("custom-drawn.png")
-    cv2.imwrite(shown, image)
-    detector = CustomObjectDetection()
-    detector.setModelTypeAsYOLOv3()
-    detector.setModelPath(path)
-    detector.setJsonPath(configuration)
-    detector.loadModel()
-    found = detector.detectObjectsFromImage(
-        input_image=shown, output_image_path=drawn, minimum_percentage_probability=0
-    )
-    check_objects(facts, found, yolo.boxes(image, THERE), NAMES, image.shape)
-    check_drawing(drawn, image, found)
-
-
-def custom_video(place, facts):
-    """Detect in a video with the network that was trained."""
-    from imageai.Detection.Custom import CustomVideoObjectDetection
-
-    path, configuration, yolo = _trained_detector(place)
-    source, frames = _street(place)
-    detector = CustomVideoObjectDetection()
-    detector.setModelTypeAsYOLOv3()
-    detector.setModelPath(path)
-    detector.setJsonPath(configuration)
-    detector.loadModel()
-    boxes = [yolo.boxes(frame, THERE) for frame in frames]
-    detect_video(place, facts, detector, (source, frames), boxes, NAMES)
