@@ -58,7 +58,7 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def relock(session: nox.Session) -> None:
-    """Resolve every verified lock anew, show what moved, and prove that (an hour and a half)."""
+    """Resolve every verified lock again, show what moved, and prove that (an hour and a half)."""
     install(session)
     session.run("python", "benchmarks/matrix.py", "--upgrade", *session.posargs)
 

@@ -2,8 +2,8 @@
 
 Run by ``nox -s matrix``: each cell is one ``imageai-env create`` as a user would type it, then every feature of ImageAI
 is used and its results are checked (``imageai_envs/verification/features.py``). Writes ``templates/locks``,
-``templates/matrix.json`` and ``docs/matrix.md``, after each cell, so that a run that was broken off can go on.
-``--upgrade`` resolves anew, shows what moved and proves that (``nox -s relock``).
+``templates/matrix.json`` and ``docs/matrix.md``, after each cell, so that a run that was interrupted can go on.
+``--upgrade`` resolves again, shows what moved and proves that (``nox -s relock``).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def cells(templates: list[str], variant: str, *, newest: bool) -> list[tuple[str
     for name in templates:
         minors = sorted(pythons.get(name, []), key=lambda text: int(text.split(".")[1]), reverse=True)
         found += [(name, minor, variant) for minor in minors[: 1 if newest else None]]
-    # The newest Python of every template first: a run that is broken off has proved what most people use.
+    # The newest Python of every template first: a run that is interrupted has proved what most people use.
     return sorted(found, key=lambda cell: -int(cell[1].split(".")[1]))
 
 
@@ -159,7 +159,7 @@ def main() -> int:
     parser.add_argument("templates", nargs="*", help="default: all that are shipped")
     parser.add_argument("--variant", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--newest", action="store_true", help="only the newest Python of each template")
-    parser.add_argument("--upgrade", action="store_true", help="resolve anew instead of taking the verified locks")
+    parser.add_argument("--upgrade", action="store_true", help="resolve again instead of taking the verified locks")
     parser.add_argument("--resume", action="store_true", help="leave out what was proved already")
     arguments = parser.parse_args()
     os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")

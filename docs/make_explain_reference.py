@@ -11,7 +11,7 @@ HEADING = "## Known errors\n"
 
 
 def render() -> str:
-    """Return the whole page with its last section written anew."""
+    """Return the whole page with its last section written again."""
     before = TARGET.read_text(encoding="utf-8").partition(HEADING)[0]
     lines = ["Written by `python docs/make_explain_reference.py`; do not edit.", ""]
     topic = ""

@@ -1,4 +1,4 @@
-"""What the work of one command shares: where things live, who is told, where it is recorded."""
+"""What the parts of one command share: directories, reporter, log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """Handed down from the command line to whoever starts a program or tells of a step.
+    """Handed down from the command line to everything that starts a program or reports a step.
 
     Attributes:
         home: where things live.

@@ -1,6 +1,6 @@
 """Read files that others wrote: never a device, never without end, never waiting for a writer that is not there.
 
-What lies in a clone, an archive or a shared directory may be a link to ``/dev/zero`` or a pipe that nobody writes to.
+What is in a clone, an archive or a shared directory may be a link to ``/dev/zero`` or a pipe that nobody writes to.
 Only regular files are read, up to a limit; pipes too where the user named the file, so that ``-r <(command)`` and
 ``/dev/stdin`` work.
 """

@@ -1,4 +1,4 @@
-"""One thing that is wrong, in words that lead to its mending."""
+"""One thing that is wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Finding:
         severity: ``error`` (something will fail) or ``warning``.
         subject: what it is about: a distribution, a path.
         evidence: what was seen.
-        cause: what usually brings it about, in plain words.
-        fix: the command that mends it.
-        distribution: the locked distribution to install anew, if that mends it.
+        cause: the usual cause, in plain words.
+        fix: the command that fixes it.
+        distribution: the locked distribution to reinstall, if that fixes it.
         link: a thread, release or page where the fact is from; empty where it needs none.
     """
 

@@ -32,12 +32,12 @@ class Home:
 
     @property
     def records(self) -> Path:
-        """One small file per environment that we made, saying where it lies (see ``environments/ownership.py``)."""
+        """One small file per environment that we made, saying where it is (see ``environments/ownership.py``)."""
         return self.data / "records"
 
     @property
     def links(self) -> Path:
-        """What versions before the records wrote for a ``--path`` environment: where it lies, named after it."""
+        """What versions before the records wrote for a ``--path`` environment: where it is, named after it."""
         return self.data / "links"
 
     @property
@@ -67,7 +67,7 @@ class Home:
 
 
 def home() -> Home:
-    """Return the directories in force, without creating any."""
+    """Return the directories in effect, without creating any."""
     override, cache = _from_variable(HOME_VARIABLE), _from_variable(CACHE_VARIABLE)
     if override:
         return Home(data=override, cache=cache or override / "cache", config=override / "config")
@@ -86,7 +86,7 @@ def _from_variable(name: str) -> Path | None:
 
 
 def expanded(path: str | Path, origin: str = "") -> Path:
-    """Return a path that somebody wrote, ``~`` and ``~user`` replaced by the home that is meant.
+    """Return a path that someone wrote, ``~`` and ``~user`` replaced by the home that is meant.
 
     Args:
         path: the path.

@@ -27,7 +27,7 @@ class Reporter(Protocol):
         """Pass one line of a subprocess, for people who asked to see it."""
 
     def stop(self) -> None:
-        """Leave the terminal to somebody else."""
+        """Leave the terminal to someone else."""
 
 
 class Silent:

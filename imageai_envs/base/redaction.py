@@ -59,7 +59,7 @@ def _redact_addresses(text: str) -> str:
     shown, done = [], 0
     while match := _ADDRESS.search(text, done):
         rest, end = match["rest"], match.end()
-        more = _MORE.match(text, end) if _is_broken_off(rest) else None
+        more = _MORE.match(text, end) if _is_cut_off(rest) else None
         if more:
             rest, end = rest + more[0], more.end()
         shown += [text[done : match.start()], match["scheme"], _shown(match["scheme"], rest)]
@@ -67,7 +67,7 @@ def _redact_addresses(text: str) -> str:
     return "".join([*shown, text[done:]])
 
 
-def _is_broken_off(rest: str) -> bool:
+def _is_cut_off(rest: str) -> bool:
     return opens_credentials(rest) and "@" not in rest and not rest.endswith(":")
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ATTENDING = frozenset({"run", "shell"})
 """Kinds whose owners only stay beside the user's program, for days maybe; they work in no cache."""
 _NAME = re.compile(r"(?P<name>(?P<kind>[a-z]+)-[0-9a-f]{16})(?P<lock>\.lock)?")
-_DOOMED = re.compile(r"\.doomed-[0-9a-f]{16}")
+_TO_DELETE = re.compile(r"\.doomed-[0-9a-f]{16}")
 _PATIENCE = 5.0  # seconds; the gate is held for milliseconds, unless a process is stopped in it
 _LONGEST = 90  # bytes of a path: sockets may be made below it, whose paths end at 104 (macOS) or 108 (unix(7))
 _swept: set[Path] = set()  # once per process suffices
@@ -35,11 +35,11 @@ _swept: set[Path] = set()  # once per process suffices
 def scratch(home: Home, kind: str) -> Iterator[Path]:
     """Yield an empty directory that only its owner may enter; it goes away with the block.
 
-    Where the cache cannot be written, or the path would be too long for sockets, it lies in the system's temporary
+    Where the cache cannot be written, or the path would be too long for sockets, it is in the system's temporary
     directory.
 
     Args:
-        home: whose cache it lies in.
+        home: whose cache it is in.
         kind: what for, in lower-case letters; a part of its name.
     """
     place = home.cache / "scratch"
@@ -92,7 +92,7 @@ def at_work(home: Home) -> bool:
 def nobody_at_work(home: Home) -> Iterator[bool]:
     """Keep other commands from beginning inside the block, for moments; False where one is at work, or none can tell.
 
-    Others wait at the gate; so :func:`doom` inside, and delete afterwards.
+    Others wait at the gate; so :func:`to delete` inside, and delete afterwards.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -195,7 +195,7 @@ def _names(place: Path) -> list[str]:
 
 
 def _to_delete(place: Path) -> list[Path]:
-    return [place / name for name in sorted(_listing(place)) if _DOOMED.fullmatch(name)]
+    return [place / name for name in sorted(_listing(place)) if _TO_DELETE.fullmatch(name)]
 
 
 def _listing(place: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Install a lock so that every file is known to be the one that its wheel brought, before anything is called proved.
 
 uv links files from its cache into environments: an edit in place, in any of them, is in the cache and in whatever is
-installed from it afterwards. What is not as its RECORD says is installed anew, past that cache, and the cache cleaned.
+installed from it afterwards. What is not as its RECORD says is reinstalled, past that cache, and the cache cleaned.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Installer:
 
         Args:
             work: for files that are needed meanwhile.
-            only: install these distributions anew, and look at them.
+            only: install these distributions again, and look at them.
             beside: wheels that are at hand.
             misrecorded: files that RECORD is known to be wrong about; None: every METADATA may be one.
 
@@ -85,7 +85,7 @@ class Installer:
         altered = self._altered(locked | ours.keys(), misrecorded)
         if not altered:
             return {}
-        self._install_anew(altered, work, {name: wheel for name, wheel in ours.items() if name in altered})
+        self._reinstall(altered, work, {name: wheel for name, wheel in ours.items() if name in altered})
         return self._accepted(altered, self._altered(frozenset(altered), misrecorded))
 
     def _altered(
@@ -96,12 +96,12 @@ class Installer:
         ledger = Ledger(self.context.home.known_files)
         return differences(site, ledger, known, names)
 
-    def _install_anew(
+    def _reinstall(
         self, altered: dict[str, tuple[Difference, ...]], work: Path, beside: Mapping[str, LocalWheel]
     ) -> None:
         what = _words(altered)
         self.context.reporter.warn(
-            f"not as its wheel brought it: {what}; installing it anew. If a file was edited in place, other "
+            f"not as its wheel brought it: {what}; installing it again. If a file was edited in place, other "
             "environments that share it have the edit too: imageai-env check NAME"
         )
         python = environment_python(self.root)
@@ -115,7 +115,7 @@ class Installer:
         except ImageAIEnvError as error:
             raise InstallError(
                 f"{self.engine.name}'s cache has files that are not as their wheels brought them ({what}), and they "
-                f"cannot be downloaded anew. {error.message}",
+                f"cannot be downloaded again. {error.message}",
                 hint=error.hint,
                 code="altered-cache",
             ) from error
@@ -132,7 +132,7 @@ class Installer:
     def _accepted(
         self, before: dict[str, tuple[Difference, ...]], after: dict[str, tuple[Difference, ...]]
     ) -> dict[str, str]:
-        """Tell wheels that are wrong about themselves from files that somebody alters while they are installed.
+        """Tell wheels that are wrong about themselves from files that someone alters while they are installed.
 
         The second time they came from files with the sha256 of the lock: what is the same again is what it says.
         """

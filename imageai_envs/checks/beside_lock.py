@@ -31,7 +31,7 @@ def inspect(view: View) -> list[Finding]:
                 "error",
                 str(view.site / "tensorflow"),
                 f"{len(wrong)} links to CUDA libraries are missing or broken: {shown}",
-                "TensorFlow or a CUDA wheel was installed anew by hand. TensorFlow will not see the GPU.",
+                "TensorFlow or a CUDA wheel was reinstalled by hand. TensorFlow will not see the GPU.",
                 fix,
             )
         )

@@ -32,7 +32,7 @@ def inspect(view: View) -> list[Finding]:
                     "error",
                     pin.name,
                     f"{pin.name} is recorded {len(copies)} times: {versions}",
-                    "An installation was broken off, or two installers worked on one directory.",
+                    "An installation was interrupted, or two installers worked on one directory.",
                     fix,
                     pin.name,
                 )
@@ -56,7 +56,7 @@ def inspect(view: View) -> list[Finding]:
                     "error",
                     pin.name,
                     f"{pin.name} {copies[0].version} is installed, {pin.version} is locked",
-                    "Somebody installed it by hand (pip install).",
+                    "Someone installed it by hand (pip install).",
                     fix,
                     pin.name,
                 )
@@ -67,7 +67,7 @@ def inspect(view: View) -> list[Finding]:
             "warning",
             item.name,
             f"{item.name} {item.version} is installed and not locked",
-            "Somebody installed it by hand; a recreated environment will not have it.",
+            "Someone installed it by hand; a recreated environment will not have it.",
             f"imageai-env sync {view.name}   (or lock it: imageai-env upgrade {view.name} --with {item.name})"
             if view.environment.ours
             else view.environment.fix_by("sync"),

@@ -1,4 +1,4 @@
-"""Did somebody put files into the environment? They are nobody's but the user's, and nothing is wrong with that."""
+"""Did someone put files into the environment? They are nobody's but the user's, and nothing is wrong with that."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inspect(view: View) -> list[Finding]:
             "note",
             str(view.environment.root),
             f"not part of the environment: {', '.join(added[:_ENOUGH])}{more}",
-            "Somebody put it there. When the environment is replaced or removed, it is moved to a directory beside it.",
+            "Someone put it there. When the environment is replaced or removed, it is moved to a directory beside it.",
             f"mv {view.environment.root.name}/... to a directory of its own",
         )
     ]
@@ -42,6 +42,6 @@ def _untold(view: View, error: OSError) -> Finding:
         "warning",
         str(view.environment.root),
         f"what in it is not part of it cannot be told: {error.filename}: {error.strerror or error}",
-        "Somebody closed or replaced that file. Until it can be read, the environment is neither replaced nor removed.",
+        "Someone closed or replaced that file. Until it can be read, the environment is neither replaced nor removed.",
         f"ls -ld {shlex.quote(str(error.filename))}",
     )

@@ -107,6 +107,6 @@ def _without_state(environment: Environment) -> Finding:
         evidence, cause = "its state was written by a newer version of this tool", "That version knows more."
         return Finding("state-newer", "error", name, evidence, cause, "Change it with the newer version.")
     if environment.condition is Condition.UNFINISHED:
-        return Finding("unfinished", "error", name, "it was not finished", "Its creation was broken off.", fix)
+        return Finding("unfinished", "error", name, "it was not finished", "Its creation was interrupted.", fix)
     evidence, cause = "its state is missing or cannot be read", "The file was deleted or damaged."
     return Finding("state-missing", "error", name, evidence, cause, fix)

@@ -18,7 +18,7 @@ def agreed(session: Session, question: str, needs: str, hint: str) -> bool:
     """Return what the person answers; the question may name files of others, so it is shown as they are printed.
 
     Args:
-        session: whether there is somebody to ask.
+        session: whether there is someone to ask.
         question: what is asked.
         needs: what is to be done, for the error: ``Removing …``.
         hint: the command that says yes.

@@ -1,4 +1,4 @@
-"""Explanations as people read them: what, why, how to mend it."""
+"""Explanations as people read them: what, why, how to fix it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def short(explanations: Sequence[Explanation], repair: str = "") -> list[Line]:
 
     Args:
         explanations: best first.
-        repair: the command that mends an environment of ours that is not as locked; it comes before other mending.
+        repair: the command that fixes an environment of ours that is not as locked; it comes before other fixes.
     """
     causes = [item for item in explanations if item.confirmed is not False and not item.rule.warning]
     lines: list[Line] = []
@@ -48,4 +48,4 @@ def _block(item: Explanation) -> list[Line]:
 
 def _fixes(fixes: Sequence[str], indent: str) -> Iterator[str]:
     for number, fix in enumerate(fixes):
-        yield f"{indent}{'or' if number else 'mend'}: {fix}"
+        yield f"{indent}{'or' if number else 'fix'}: {fix}"

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from imageai_envs.doctor.doctor import Diagnosis
     from imageai_envs.doctor.subject import Subject
 
-_LABEL = 6  # columns of `seen: ` and its kin
+_LABEL = 6  # columns of `seen: ` and the others
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> list[Line | Table]:
-    """Return a verdict, a table, and each finding with its evidence, cause and cure."""
+    """Return a verdict, a table, and each finding with its evidence, cause and fix."""
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 120))
     text: list[Line | Table] = [textwrap.fill(diagnosis.verdict, width, break_long_words=False, break_on_hyphens=False)]
     text.append(f"Looked at: {diagnosis.subject.executable}{_where(diagnosis.subject)}")
@@ -48,7 +48,7 @@ def _finding(number: int, finding: Finding, width: int) -> list[Line]:
         _paragraph("seen:", finding.evidence, width),
         _paragraph("why:", finding.cause, width),
     ]
-    lines.append(f"   {'mend:':<{_LABEL}}{finding.fix}")  # never broken, so that it can be copied
+    lines.append(f"   {'fix:':<{_LABEL}}{finding.fix}")  # never broken, so that it can be copied
     if finding.link:
         lines.append(f"   {'see:':<{_LABEL}}{finding.link}")
     return lines

@@ -28,7 +28,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 @dataclass(frozen=True)
 class Session:
-    """What every command gets: where things live, and whom to tell."""
+    """What every command gets: its context, and how it answers."""
 
     context: Context
     as_json: bool
@@ -40,7 +40,7 @@ class Session:
 
     @property
     def reporter(self) -> Reporter:
-        """Return who is told."""
+        """Return where steps and notes go."""
         return self.context.reporter
 
 
@@ -145,7 +145,7 @@ def verify_option(words: str) -> Callable[[F], F]:
 
 
 def rebuild_options(function: F) -> F:
-    """Add the options that say how an environment is rebuilt; :func:`how_from` collects them."""
+    """Add the options that say how an environment is rebuilt; :func:`rebuild_options_from` collects them."""
     function = click.option("--no-wait", is_flag=True, help="Exit 9 when another process works on it.")(function)
     function = click.option(
         "--verify", type=click.Choice(LEVELS), help="How it is proved; default: as it was when it was created."

@@ -1,4 +1,4 @@
-"""Standard output and error as they may be: closed, on a full disk, or read by somebody who has gone."""
+"""Standard output and error as they may be: closed, on a full disk, or read by someone who has gone."""
 
 from __future__ import annotations
 

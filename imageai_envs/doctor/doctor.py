@@ -105,7 +105,7 @@ def diagnose(subject: Subject, inspections: tuple[Inspection, ...] = INSPECTIONS
 def _safely(inspect: Inspection, subject: Subject) -> list[Finding]:
     try:
         return inspect(subject)
-    except Exception as error:  # noqa: BLE001 - somebody's damaged files must not hide the other findings
+    except Exception as error:  # noqa: BLE001 - someone's damaged files must not hide the other findings
         name = inspect.__module__.rpartition(".")[2]
         return [
             Finding(
@@ -144,7 +144,7 @@ def _revive(subject: Subject) -> str:
 
 
 def _merge(subject: Subject, findings: list[Finding]) -> list[Finding]:
-    """Keep the gravest of findings that say the same of the same, and fold consequences into their causes."""
+    """Keep the most severe of duplicate findings, and fold consequences into their causes."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         key = (finding.id, finding.subject)

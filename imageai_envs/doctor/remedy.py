@@ -1,4 +1,4 @@
-"""The commands that mend what inspections find, for the environment at hand: ours, another's, or none at all."""
+"""The commands that fix what inspections find, for the environment at hand: ours, another's, or none at all."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _near(found: Version) -> str:
 def install(subject: Subject, *requirements: str) -> str:
     """Return the command that brings distributions to these versions.
 
-    Never into a global installation: there the cure is an environment of its own.
+    Never into a global installation: there the fix is an environment of its own.
     """
     if subject.environment:
         return subject.environment.fix_by("repair")

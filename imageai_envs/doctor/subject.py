@@ -242,7 +242,7 @@ def _ask(
     script = _PROBE.read_text(encoding="utf-8")
     # Its own variables on purpose: what PYTHONPATH does to it is what we are to find out. Nothing is written.
     variables = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    # `-c` puts the working directory on the path; a json.py that lies there is not to be run.
+    # `-c` puts the working directory on the path; a json.py that is there is not to be run.
     script = f"import sys\nsys.path[:] = [entry for entry in sys.path if entry]\n{script}"
     try:
         done = run([executable, "-c", script], environment=variables, timeout=TIMEOUT, meanwhile=meanwhile)

@@ -1,4 +1,4 @@
-"""What a word means that somebody gives to ``doctor``: a name, a directory, a Python, or nothing at all."""
+"""What a word means that someone gives to ``doctor``: a name, a directory, a Python, or nothing at all."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Engine(Protocol):
     ) -> None:
         """Install exactly ``lock`` into the environment of ``python``: hashes required, nothing resolved.
 
-        With ``only``, just these distributions are installed, anew even where they seem to be there. ``beside`` the
+        With ``only``, just these distributions are installed, again even where they seem to be there. ``beside`` the
         lock, wheels that are at hand are installed.
 
         Raises:
@@ -89,7 +89,7 @@ class Engine(Protocol):
         """
 
     def install_wheel(self, python: Path, wheel: LocalWheel, work: Path, context: Context) -> None:
-        """Install one wheel that is at hand, anew even where it seems to be there. No index is asked.
+        """Install one wheel that is at hand, again even where it seems to be there. No index is asked.
 
         Raises:
             InstallError: disk, or a hash that does not match.

@@ -76,7 +76,7 @@ def compile_lock(
         inputs: what the lock is for.
         engine: who resolves.
         interpreter: a Python of the target's minor; of the target itself, if the engine is pip.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
         preferred: pins to keep where possible, so that a new lock differs only where it must.
         upgrade: names whose preferred pin is not kept.
 

@@ -41,7 +41,7 @@ def create_venv(
         interpreter: the Python it is made from.
         root: its directory.
         prompt: what its activation shows.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
         uv: the uv that shall make it, if the uv engine is at work.
 
     Returns:

@@ -78,7 +78,7 @@ _KINDS = (
         r"|error decoding response body|end of file before message length|[Cc]onnection reset|ECONNRESET"
         r"|ChunkedEncodingError|ProtocolError|RemoteDisconnected|ZIP file contains|[Bb]ad (?:ZIP|zip)|BadZipFile"
         r"|Failed to extract|is not a (?:valid )?zip|(?:invalid|truncated) (?:wheel|zip)|wheel is invalid",
-        "A download broke off or arrived damaged.",
+        "A download was interrupted or arrived damaged.",
         _AGAIN,
     ),
     _Kind(

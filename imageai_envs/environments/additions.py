@@ -1,6 +1,6 @@
 """What an environment has beside its lock, as it is recorded: links to CUDA libraries, and the runtime hook.
 
-The record lies with the environment (``.imageai-env/additions.json``): ``check`` compares with it without needing
+The record is with the environment (``.imageai-env/additions.json``): ``check`` compares with it without needing
 the template, which may have changed since, and ``repair`` remakes what it names.
 """
 

@@ -2,7 +2,7 @@
 
 Accounted for are the files of every distribution (RECORD, PEP 376), what the creator of the virtual environment wrote
 (listed when it was made, see :func:`record_creation`), what we know of it (``.imageai-env/``), and bytecode. Everything
-else is the user's, and so is a file of RECORD that is not the one that was installed: somebody edited it.
+else is the user's, and so is a file of RECORD that is not the one that was installed: someone edited it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _MARKS = {
 # What installers add to a dist-info and some of them do not list (PEP 376, PEP 610, uv).
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 _DEEPEST = 200  # directories in each other; what is deeper, no wheel has, and this would not come back from
-# The top of a virtual environment with wheels in it. Of one that was broken off, no more can be told.
+# The top of a virtual environment with wheels in it. Of one that was interrupted, no more can be told.
 _TOP = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include"})
 
 
@@ -75,7 +75,7 @@ class Contents:
 
 
 def record_creation(root: Path) -> None:
-    """List what lies in the new, empty virtual environment at ``root``: all of it is its creator's.
+    """List what is in the new, empty virtual environment at ``root``: all of it is its creator's.
 
     Raises:
         OSError: the list cannot be written.
@@ -200,7 +200,7 @@ class _Known:
     recorded: set[str]
 
     def accounts_for(self, path: str) -> bool:
-        """Tell whether the file at ``path`` is somebody's whom we know."""
+        """Tell whether the file at ``path`` is someone's whom we know."""
         name = posixpath.basename(path)
         directory = posixpath.dirname(path)
         if path in self.recorded or path in (self.created or ()):

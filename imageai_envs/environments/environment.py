@@ -1,7 +1,7 @@
 """An environment: a virtual environment with our marker, its lock and its state in it.
 
-The directory of the environment *is* the virtual environment (``root/bin/python``), whether it lies in the store or
-in a project; what we know of it lies in ``root/.imageai-env/``. So it moves, is set aside and is deleted as one.
+The directory of the environment *is* the virtual environment (``root/bin/python``), whether it is in the store or
+in a project; what we know of it is in ``root/.imageai-env/``. So it moves, is set aside and is deleted as one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _STATE = "state.json"
 _LOCK = "requirements.txt"
-_BUILDING = "building"  # lies in an environment while it is built
+_BUILDING = "building"  # is in an environment while it is built
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Environment:
         """Read its lock.
 
         Raises:
-            LockFileError: missing or damaged; the hint builds what was asked for anew.
+            LockFileError: missing or damaged; the hint builds what was asked for again.
         """
         try:
             return read_lock(self.lock_path)
@@ -142,7 +142,7 @@ class Condition(Enum):
 
     Attributes:
         FINISHED: it was completed, and its state can be read.
-        UNFINISHED: it was broken off while it was built: nothing in it is worth keeping but what the user put there.
+        UNFINISHED: it was interrupted while it was built: nothing in it is worth keeping but what the user put there.
         UNREADABLE: its state is damaged or gone. It was finished once: only who says so (``--force``) replaces it.
         NEWER: a newer version of this tool wrote its state. It can be run and removed; that version changes it.
     """
@@ -157,13 +157,13 @@ def condition_of(root: Path) -> Condition:
     """Return the condition of the environment at ``root``.
 
     The state is written as a whole, last, and the file ``building`` is there before anything else: so only a missing
-    state beside ``building`` tells of a build that was broken off.
+    state beside ``building`` tells of a build that was interrupted.
     """
     if read_state(root) is not None:
         return Condition.FINISHED
     if not os.path.lexists(root / METADATA / _STATE):
-        broken_off = is_building(root) or not root.exists()
-        return Condition.UNFINISHED if broken_off else Condition.UNREADABLE
+        interrupted = is_building(root) or not root.exists()
+        return Condition.UNFINISHED if interrupted else Condition.UNREADABLE
     schema = (_load(root) or {}).get("schema")
     return Condition.NEWER if isinstance(schema, int) and schema > SCHEMA else Condition.UNREADABLE
 
@@ -174,7 +174,7 @@ def is_finished(root: Path) -> bool:
 
 
 def is_building(root: Path) -> bool:
-    """Tell whether the environment at ``root`` is being built, or a build was broken off."""
+    """Tell whether the environment at ``root`` is being built, or a build was interrupted."""
     return (root / METADATA / _BUILDING).exists()
 
 

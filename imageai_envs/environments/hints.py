@@ -46,7 +46,7 @@ def create_again(name: str, root: Path | None, state: State | None) -> str:
 
     Args:
         name: name of the environment.
-        root: its directory; named where it lies outside the store; None for one that is not there yet.
+        root: its directory; named where it is outside the store; None for one that is not there yet.
         state: its record.
     """
     where = [] if root is None or root.parent == home().environments else ["--path", str(root)]

@@ -1,7 +1,7 @@
 """Which directories are ours to replace and delete: a record in the store and the marker inside must agree.
 
 A marker alone is a claim: it comes along with a clone, an archive, a copied tree or a container layer. So every
-environment gets a random id, which stands in its marker and in a record of the store that also says where it lies.
+environment gets a random id, which stands in its marker and in a record of the store that also says where it is.
 The record is written before the directory appears; a path inside the store is recorded relative to it, so that a moved
 home stays ours.
 
@@ -141,7 +141,7 @@ def known_names(home: Home) -> set[str]:
 
 
 def named(name: str, home: Home) -> Path | None:
-    """Return where the environment ``name`` lies if it lies outside the store, waiting aside included; else None."""
+    """Return where the environment ``name`` lies if it is outside the store, waiting aside included; else None."""
     inside = home.environments.resolve()
     for record in records(home, name=name):
         if record.root.parent != inside and record.id in (marker_of(record.root), marker_of(aside(record.root))):

@@ -88,7 +88,7 @@ def _check_path(root: Path) -> None:
 
 
 def _check_place(root: Path) -> None:
-    """Refuse a place at which an environment would be in the way of something else, whatever lies there now.
+    """Refuse a place at which an environment would be in the way of something else, whatever is there now.
 
     Raises:
         RequestError: the working directory, the home or a parent of theirs; a mount point; a git work tree.
@@ -117,7 +117,7 @@ class Store:
     """The environments of one user.
 
     Attributes:
-        context: where they lie, and who is told what is kept when a broken-off command is settled.
+        context: where they are, and who is told what is kept when an interrupted command is settled.
     """
 
     context: Context
@@ -175,7 +175,7 @@ class Store:
         """Return an existing environment by name or by directory.
 
         What a killed command left is settled first; outside the store only with ``to_use``: looking at a directory
-        that somebody names changes nothing in it.
+        that someone names changes nothing in it.
 
         Raises:
             RequestError: there is none; similar names are suggested.
@@ -214,11 +214,11 @@ class Store:
         return Environment(own or name or root.name, root, read_state(root), ours=own is not None)
 
     def _waiting(self, root: Path) -> RequestError | None:
-        """Return the error for an environment that waits aside since its replacement was broken off."""
+        """Return the error for an environment that waits aside since its replacement was interrupted."""
         if not owns(aside(root), self.context.home):
             return None
         return RequestError(
-            f"The replacement of {root} was broken off; the environment before it waits beside it.",
+            f"The replacement of {root} was interrupted; the environment before it waits beside it.",
             hint=f"imageai-env run {shlex.quote(str(root))} -- python --version   (using it brings it back)",
             code="interrupted-before",
         )
@@ -276,7 +276,7 @@ class Store:
                 recover(root, self.context)
                 if has_marker(root):
                     found[root.name] = self._at(root)
-            except PermissionError as error:  # noqa: PERF203 - one that somebody closed does not hide the others
+            except PermissionError as error:  # noqa: PERF203 - one that someone closed does not hide the others
                 self.context.reporter.warn(f"{root} cannot be looked into: {error.strerror}")
         for name, root in self._outside():
             waiting = owns(aside(root), self.context.home)

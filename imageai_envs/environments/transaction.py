@@ -101,7 +101,7 @@ def _file_lock(root: Path, home: Home) -> BaseFileLock:
 
 
 def is_unsettled(root: Path, context: Context) -> bool:
-    """Tell whether a replacement of ``root`` is under way, or was broken off."""
+    """Tell whether a replacement of ``root`` is under way, or was interrupted."""
     home = context.home
     building = is_building(root) and owns(root, home)
     return building or owns(aside(root), home) or bool(_leftovers(root, context))
@@ -201,7 +201,7 @@ def replacing(root: Path, name: str, context: Context, *, force: bool) -> Iterat
     Args:
         root: final path; must be held by :func:`locked`.
         name: the environment's name.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
         force: an environment of ours that is there already may be replaced.
 
     Raises:
@@ -276,7 +276,7 @@ def check_free(root: Path, home: Home, *, force: bool) -> None:
     """Refuse a place that holds something which is not ours to replace.
 
     Raises:
-        RequestError: an environment without ``force``, somebody else's directory, or a file.
+        RequestError: an environment without ``force``, someone else's directory, or a file.
     """
     check_not_inside(root)
     if owns(root, home):

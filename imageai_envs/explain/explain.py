@@ -53,7 +53,7 @@ class Explanation:
     Attributes:
         rule: the rule that was met.
         evidence: lines that met it, redacted.
-        confirmed: what the environment says: it has, or has not, what brings this about; None: it cannot tell.
+        confirmed: what the environment says: it has, or has not, what is the cause; None: it cannot tell.
         because: the installed distributions that decide, in words; empty when ``confirmed`` is None.
     """
 
@@ -118,8 +118,8 @@ def explain(
         if met:
             confirmed, because = confirm(rule, installed) if installed is not None else (None, "")
             explanations.append(Explanation(rule, tuple(met.evidence), confirmed, because))
-    beaten = {loser for item in explanations if item.confirmed is not False for loser in item.rule.beats}
-    left = [item for item in explanations if item.rule.id not in beaten]
+    superseded = {other for item in explanations if item.confirmed is not False for other in item.rule.beats}
+    left = [item for item in explanations if item.rule.id not in superseded]
 
     def order(item: Explanation) -> tuple[bool, bool, int, int, int]:
         met = found[item.rule.id]

@@ -67,7 +67,7 @@ def choose(
         template: says which Pythons its TensorFlow and ImageAI run on.
         wanted: a version (``3.10``, ``3.10.13``, ``python3.10``, ``cp310``), the path or the name of an
             executable, the directory of an environment or installation; or None.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
         fetch: gets a Python such as ``3.10`` and returns its path; None when nothing may be fetched.
         machine_target: a ``platform.machine()`` to prefer instead of this host's.
         why_no_fetch: the reason for ``fetch`` being None, in words that may follow a colon.

@@ -28,7 +28,7 @@ def find_interpreters(context: Context) -> tuple[Interpreter, ...]:
     are left out without a word; one that hangs is left out with a warning.
 
     Args:
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
 
     Returns:
         One entry per real file, in the order of :func:`places.candidates`.

@@ -39,9 +39,9 @@ def uv_fetcher(uv: Path, context: Context) -> Callable[[str], Path]:
 
     Args:
         uv: the uv executable.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
             where the user happens to stand has no say. The user's and the system's configuration of uv,
-            mirrors for example, stay in force.
+            mirrors for example, stay in effect.
 
     Returns:
         The function. It raises PythonNotFoundError when uv cannot deliver.

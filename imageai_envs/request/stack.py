@@ -67,7 +67,7 @@ PIPELINE = frozenset({*(name for names in MODULES.values() for name in names), "
 """Distributions whose version decides whether ImageAI runs."""
 
 PURPOSE = ("tensorflow", "keras", "imageai", "torch")
-"""Modules whose presence says that somebody means to run TensorFlow or ImageAI here."""
+"""Modules whose presence says that someone means to run TensorFlow or ImageAI here."""
 
 IMAGEAI_NEEDS = {
     2: ("numpy", "scipy", "pillow", "matplotlib", "h5py", "keras", "keras-resnet", "opencv-python"),

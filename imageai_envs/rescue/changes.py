@@ -169,7 +169,7 @@ def _added(source: Source, choice: Choice, lock: Lock | None, versions: Mapping[
 def relaxed(source: Source, choice: Choice, fit: Fit, told: Iterable[Problem]) -> list[Problem]:
     """Return what the resolver found impossible: the user's lines, and pins of what the framework decides.
 
-    What an installer had chosen is no wish that could be impossible.
+    What an installer chose was not asked for, so it cannot be impossible.
     """
     if fit.lock is None:
         return []

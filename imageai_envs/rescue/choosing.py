@@ -182,7 +182,7 @@ def _select(request: Request, options: RescueOptions, home: Home) -> Selection:
 
 
 def _variant(asked: Iterable[Line]) -> str:
-    """Return ``gpu`` when somebody asked for CUDA on TensorFlow's behalf; PyTorch's own CUDA does not count."""
+    """Return ``gpu`` when someone asked for CUDA on TensorFlow's behalf; PyTorch's own CUDA does not count."""
     lines = list(asked)
     if any(line.name in ("tensorflow-gpu", "tf-nightly-gpu", "cudnn") for line in lines):
         return "gpu"

@@ -1,4 +1,4 @@
-"""Keep as much of what somebody asked for as can be resolved together with a template.
+"""Keep as much of what someone asked for as can be resolved together with a template.
 
 The resolver is the judge. Each requirement goes down a ladder only as far as it must: as written, a release that
 exists, compatible (``~=``), any version, not at all.

@@ -1,4 +1,4 @@
-"""From somebody's requirements to a clean environment: what cannot work, what is kept, and what changes."""
+"""From someone's requirements to a clean environment: what cannot work, what is kept, and what changes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Rescue:
 def plan_rescue(path: Path, context: Context, options: RescueOptions | None = None) -> Rescue:
     """Plan the rescue of a file (requirements, freeze, ``environment.yml``, ``pyproject.toml``) or an environment.
 
-    Nothing of an environment is run, and nothing is changed, save that a missing Python may be fetched.
+    Nothing of an environment is run, and nothing is changed, except that a missing Python may be fetched.
 
     Raises:
         RequestError: it cannot be read, or there is nothing in it; or an option that cannot be.
@@ -128,7 +128,7 @@ def plan_rescue_of(
         distributions: everything installed, in the order of ``sys.path``.
         label: how to call it: the environment's directory or the interpreter's path.
         python: its version, such as ``3.10``; empty when unknown.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
         options: what the user decided.
 
     Raises:
@@ -176,7 +176,7 @@ def _find_python(
             return None, options.python, None, error.message.splitlines()[0]
     else:
         return found, wanted, None, ""
-    # The source's Python is a wish; any other that the template runs on is nearer than none.
+    # The source's Python is preferred; any other that the template runs on is nearer than none.
     try:
         found = find_python(choice.selection, None, context, download=options.download)
     except (PythonNotFoundError, InstallError) as error:

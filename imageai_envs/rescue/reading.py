@@ -151,7 +151,7 @@ def _included(
 
 def read_line(written: str, place: str) -> Line:
     """Return what one line asks for."""
-    # Hashes are made anew; per-requirement options (--config-settings) change how something is built.
+    # Hashes are made again; per-requirement options (--config-settings) change how something is built.
     text = re.sub(r"\s--(?:hash|config-settings?|global-option|install-option)[= ]\S+", "", written).strip()
     if len(text) > LONGEST:
         return Line(place, shown(text), why_not=f"it has more than {LONGEST} characters")
@@ -218,7 +218,7 @@ def _read_location(address: str, place: str, name: str, text: str = "") -> Line:
         return Line(place, bare, Requirement(name), "a path on another machine; its version is not known")
     if canonicalize_name(name) in {"imageai", *RELEASES[TENSORFLOW], *FOLLOWERS}:
         return Line(place, bare, Requirement(name), "taken from the index instead of that place")
-    return Line(place, bare, why_not=f"what lies outside the index has no version to lock; {_AFTERWARDS}")
+    return Line(place, bare, why_not=f"what is outside the index has no version to lock; {_AFTERWARDS}")
 
 
 def _of_filename(name: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Run a user's command inside an environment, without activating anything.
 
 Unlike :mod:`imageai_envs.base.process`, which runs *our* helpers in a cleaned environment and records them, this
-module hands the terminal to somebody else's program: nothing is captured, and nothing of the user's is taken
+module hands the terminal to someone else's program: nothing is captured, and nothing of the user's is taken
 away that does not point at another Python.
 """
 

@@ -150,7 +150,7 @@ if (-not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
 """
 
 # zsh has no --rcfile, but reads .zshenv and .zshrc from $ZDOTDIR: ours stand in for the user's and read them
-# with the user's own ZDOTDIR in force. macOS's /etc/zshrc, run between the two, derives HISTFILE from it.
+# with the user's own ZDOTDIR in effect. macOS's /etc/zshrc, run between the two, derives HISTFILE from it.
 _ZSHENV = """\
 @{restore}
 if [[ -f "${ZDOTDIR:-$HOME}/.zshenv" ]]; then . "${ZDOTDIR:-$HOME}/.zshenv"; fi

@@ -1,4 +1,4 @@
-r"""Run a user's Python program as a child, so that somebody is there afterwards to explain how it failed.
+r"""Run a user's Python program as a child, so that someone is there afterwards to explain how it failed.
 
 :func:`imageai_envs.running.run.run_in` becomes the command, so that nothing stands between it and its parent. This
 module stays, and does it so that neither the program nor our parent can tell:
@@ -10,7 +10,7 @@ module stays, and does it so that neither the program nor our parent can tell:
   file, so that their order stays. Where both are one terminal they stay untouched, and the traceback comes another
   way (:mod:`imageai_envs.running.keeping`). pip writes none; its standard error goes through a pseudo-terminal of that
   size.
-* What a program leaves running with its standard error open (a daemon) keeps it: somebody goes on passing on.
+* What a program leaves running with its standard error open (a daemon) keeps it: someone goes on passing on.
 
 Only for what gains by it: Python programs that are not interactive (:func:`is_worth_watching`).
 """
@@ -279,7 +279,7 @@ def _copy_size(terminal: int) -> None:
 def _write(block: bytes) -> None:
     view = memoryview(block)
     while view:
-        with contextlib.suppress(BlockingIOError):  # somebody made it so; it is shared
+        with contextlib.suppress(BlockingIOError):  # someone made it so; it is shared
             select.select([], [2], [])
             view = view[os.write(2, view) :]
 

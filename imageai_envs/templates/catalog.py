@@ -86,7 +86,7 @@ class Catalog:
                     raise broken.error
                 raise TemplateError(
                     f"{broken.error.message}\nIt may be the one that is meant, and is nearer than "
-                    f"{entry.template.path}: mend it, or move it away.",
+                    f"{entry.template.path}: fix it, or move it away.",
                     path=broken.error.path,
                     hint=broken.error.hint or f"imageai-env templates validate {broken.error.path}",
                 )

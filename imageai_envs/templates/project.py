@@ -20,7 +20,7 @@ class ProjectTemplates:
     """The templates of the project.
 
     Attributes:
-        directory: where they lie; None when there are none.
+        directory: where they are; None when there are none.
         refused: directories that would have been taken, but belong to another user; nearest first.
     """
 

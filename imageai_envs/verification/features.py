@@ -137,7 +137,7 @@ def prove(
 
     Args:
         root: the environment.
-        context: where things live, who is told, what is recorded.
+        context: directories, reporter and log of the command.
         variant: ``cpu`` hides GPUs from TensorFlow.
         script: the probe; ImageAI 3 and 2.1.5 have their own.
         only: stages to run, with the imports; all by default.
@@ -205,7 +205,7 @@ def _features(stages: tuple[StageProof, ...]) -> dict[str, bool]:
 
 
 class _Listener(Silent):
-    """Hears the probe's events among its output, and passes the rest on.
+    """Reads the probe's events among its output, and passes the rest on.
 
     It is called from the threads that read the process; they have ended when its answers are asked for.
     """

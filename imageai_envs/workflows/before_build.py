@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def warn_about_extras(plan: Plan, lock: Lock, reporter: Reporter) -> None:
-    """Name the distributions that somebody installed by hand into the environment that is replaced."""
+    """Name the distributions that someone installed by hand into the environment that is replaced."""
     if condition_of(plan.root) is not Condition.FINISHED:
         return
     old = look_at(Environment(plan.name, plan.root, read_state(plan.root)))

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CreateOptions:
-    """Everything that ``create`` is told.
+    """Options of ``create``.
 
     Attributes:
         request: versions and additions.
@@ -57,7 +57,7 @@ class CreateOptions:
         force: replace an environment that is there.
         download: a missing Python may be fetched.
         wait: wait for another process that works on the same environment.
-        upgrade: resolve anew instead of taking the verified lock.
+        upgrade: resolve again instead of taking the verified lock.
     """
 
     request: Request
@@ -77,7 +77,7 @@ class Plan:
     """What will be done; ``create --dry-run`` prints it, ``create`` executes it.
 
     Attributes:
-        wish: what was asked.
+        options: what was asked.
         name: name of the environment.
         root: its directory.
         selection: template, exact release and variant.
@@ -170,7 +170,7 @@ def _fetch_later(version: str) -> Path:
 
 
 def plan_creation(options: CreateOptions, context: Context, *, dry_run: bool = False) -> Plan:
-    """Look everything up that ``wish`` needs, and change nothing (save fetching a Python, unless ``dry_run``).
+    """Look everything up that ``options`` need, and change nothing (save fetching a Python, unless ``dry_run``).
 
     Raises:
         RequestError: a name, version, place or requirement that cannot be.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imageai_envs.base.paths import Home
 
 _CACHES = ("virtualenv", "pip-tools", "locks", "pages", "known-files")
-_KEPT_LOGS = 3  # of what was done without an environment, the last ones: somebody may be reading why it failed
+_KEPT_LOGS = 3  # of what was done without an environment, the last ones: someone may be reading why it failed
 
 
 @dataclass(frozen=True)

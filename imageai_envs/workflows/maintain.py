@@ -1,4 +1,4 @@
-"""Build environments anew: recreate, sync, upgrade, clone, rename.
+"""Rebuild environments: recreate, sync, upgrade, clone, rename.
 
 Whatever changes more than a few files goes through the same plan and the same transaction as ``create``: the old
 environment waits aside until the new one is proved.
@@ -62,7 +62,7 @@ def recreate(
     lock: Lock | Path | None = None,
     name: str | None = None,
 ) -> Created:
-    """Build the environment anew from its lock, or from ``lock``; with ``name``, a further one beside it.
+    """Rebuild the environment from its lock, or from ``lock``; with ``name``, a further one beside it.
 
     The Python is the one that it was made from, or another of the same minor when that is gone.
 
@@ -73,7 +73,7 @@ def recreate(
     check_changeable(environment, to_read=name is not None)
     extras = extra_requirements(environment) if options.keep_extra and lock is None else ()
     if extras:
-        lock, _ = _lock_anew(environment, extras, context, options)
+        lock, _ = _lock_again(environment, extras, context, options)
     lock = lock or environment.lock()  # if it is lost, this says how to build the environment without it
     state = environment.state
     python = options.python
@@ -176,7 +176,7 @@ def sync(environment: Environment, lock: Path | None, context: Context, options:
 def upgrade(
     environment: Environment, names: Sequence[str], extras: Sequence[str], context: Context, options: RebuildOptions
 ) -> Changed:
-    """Lock anew (everything, or just ``names``; with further requirements), rebuild, verify; return the changes.
+    """Lock again (everything, or just ``names``; with further requirements), rebuild, verify; return the changes.
 
     Raises:
         RequestError: a name that is not locked.
@@ -193,7 +193,7 @@ def upgrade(
             )
     if options.keep_extra:
         extras = (*extras, *extra_requirements(environment))
-    fresh, interpreter = _lock_anew(environment, extras, context, options, names)
+    fresh, interpreter = _lock_again(environment, extras, context, options, names)
     changes = compare(lock.pins, fresh.pins)
     if not changes and fresh.header.inputs == lock.header.inputs:
         return Changed(())
@@ -202,7 +202,7 @@ def upgrade(
     return Changed(changes, recreate(environment, context, options, lock=fresh).kept)
 
 
-def _lock_anew(
+def _lock_again(
     environment: Environment,
     extras: Sequence[str],
     context: Context,
@@ -233,14 +233,14 @@ def _lock_anew(
 
 
 def rename(environment: Environment, name: str, store: Store, options: RebuildOptions) -> Created:
-    """Give an environment another name: built anew from its lock (a virtual environment cannot be moved).
+    """Give an environment another name: rebuilt from its lock (a virtual environment cannot be moved).
 
     Raises:
         ImageAIEnvError: as for ``create``; the environment then keeps its name.
     """
     if environment.root != store.home.environments / environment.name:
         raise RequestError(
-            f"{environment.name} lies at {environment.root}; its place decides, not a name.",
+            f"{environment.name} is at {environment.root}; its place decides, not a name.",
             hint=f"imageai-env clone {environment.name} {name}",
             code="not-in-store",
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LockOptions:
-    """Everything that ``lock`` is told.
+    """Options of ``lock``.
 
     Attributes:
         request: versions and additions; an empty one means: those of the lock that is there.

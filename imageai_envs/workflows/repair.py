@@ -1,4 +1,4 @@
-"""Repair an environment in place: what ``check`` finds wrong is installed anew, the rest stays."""
+"""Repair an environment in place: what ``check`` finds wrong is reinstalled, the rest stays."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ class Repaired:
 
     Attributes:
         before: findings that led to the repair.
-        mended: distributions installed anew.
+        fixed: distributions reinstalled.
         removed: distributions and directories taken out.
         recreated: it had to be rebuilt as a whole.
         kept: what of the user's was at risk, and where it is now.
     """
 
     before: tuple[Finding, ...]
-    mended: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     recreated: bool = False
     kept: tuple[Kept, ...] = ()
 
 
 def repair(environment: Environment, context: Context, options: RebuildOptions) -> Repaired:
-    """Mend what ``check`` finds, in place where single distributions are at fault, and check again.
+    """Fix what ``check`` finds, in place where single distributions are at fault, and check again.
 
     Raises:
-        InstallError: it could not be mended; ``recreate`` is the next step.
+        InstallError: it could not be fixed; ``recreate`` is the next step.
     """
     check_changeable(environment)
     findings = faults(environment)
@@ -66,7 +66,7 @@ def repair(environment: Environment, context: Context, options: RebuildOptions) 
     with locked(environment.root, context, wait=options.wait):
         repaired = _repair(environment, lock, findings, context, options)
     if faults(environment):
-        context.reporter.note("mending in place was not enough; recreating the environment from its lock")
+        context.reporter.note("repairing in place was not enough; recreating the environment from its lock")
         return _rebuild(environment, context, options, findings, repaired.kept)
     return repaired
 
@@ -113,13 +113,13 @@ def _repair(
         _drop_stale_records(environment, lock, found)
         engine.uninstall(environment.python, extra, work, context)
         if names:
-            context.reporter.step(f"installing {len(names)} distributions anew: {', '.join(sorted(names))}")
+            context.reporter.step(f"installing {len(names)} distributions again: {', '.join(sorted(names))}")
             installer = Installer(engine, environment.root, lock, context)
             installer.install(work, only=names, misrecorded=additions.read(environment.root).misrecorded)
-    # Also when nothing but TensorFlow was installed anew: its links went with it.
+    # Also when nothing but TensorFlow was reinstalled: its links went with it.
     beside_lock.renew(environment.root, additions.read(environment.root), engine, context, hook_too=HOOK in found)
-    mended = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
-    return Repaired(tuple(findings), tuple(sorted(mended)), tuple(removed), kept=(kept,) if kept else ())
+    fixed = found | ({"CUDA links"} if any(finding.id == "cuda-links" for finding in findings) else set())
+    return Repaired(tuple(findings), tuple(sorted(fixed)), tuple(removed), kept=(kept,) if kept else ())
 
 
 def _at_risk(root: Path, findings: Sequence[Finding]) -> list[str]:

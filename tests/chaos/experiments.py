@@ -60,7 +60,7 @@ def healthy(name: str) -> bool:
 
 
 def leftovers() -> list[str]:
-    """Return what lies in the store beside environments."""
+    """Return what is in the store beside environments."""
     return [path.name for path in store().iterdir() if path.name.startswith(".")]
 
 

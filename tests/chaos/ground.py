@@ -31,7 +31,7 @@ _OLD_MARKER: dict[str, object] = {"schema": 1, "owner": "imageai-env"}
 
 @dataclass
 class Written:
-    """What somebody wrote, where it is, or was when we last saw it, and where it was written."""
+    """What someone wrote, where it is, or was when we last saw it, and where it was written."""
 
     content: bytes
     path: Path
@@ -89,7 +89,7 @@ class Ground:
             half = path.with_name(f"{path.name}~")
             half.write_bytes(content)
             half.replace(path)
-        except OSError:  # something else lies there, or somebody closed it
+        except OSError:  # something else is there, or someone closed it
             return
         self.written.append(Written(content, path, path))
 
@@ -174,7 +174,7 @@ class Ground:
     def _do_inside(self, edit: Edit, root: Path) -> None:
         site = next(iter(sorted(root.glob("lib/python3*/site-packages"))), root / "lib")
         path = root / edit.path.format(site=site.relative_to(root).as_posix())
-        # Of one that was broken off, nobody can tell whose the files below these are.
+        # Of one that was interrupted, nobody can tell whose the files below these are.
         if edit.path in CREATED and not (root / METADATA / "venv.json").exists():
             return  # nobody can tell either how these were before
         half = is_building(root) and condition_of(root) is Condition.UNFINISHED
@@ -272,7 +272,7 @@ class Ground:
 
         Args:
             settled: nothing is to be settled any more, so what was moved must have been named.
-            waiting: directories that wait for somebody's decision, with all that is in them.
+            waiting: directories that wait for someone's decision, with all that is in them.
         """
         where = defaultdict(list)
         for path, mode, content in _below(str(self.place)):

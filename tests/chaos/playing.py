@@ -29,7 +29,7 @@ WRONG = (
 )
 """How everything begins that a play may find wrong."""
 _NOTHING = Step((), (), None, None)
-# A state that cannot be read decides nothing: then both environments stay until somebody says --force.
+# A state that cannot be read decides nothing: then both environments stay until someone says --force.
 _UNDECIDED = (Condition.UNREADABLE, Condition.NEWER)
 _MAY_REPLACE = ("recreate", "sync", "upgrade", "repair", "remove", "rename")
 

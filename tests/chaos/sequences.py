@@ -1,4 +1,4 @@
-"""What may happen to environments: what lies there before, what people do to them, and which commands are given.
+"""What may happen to environments: what is there before, what people do to them, and which commands are given.
 
 Everything is drawn as plain values, so that a sequence that loses something is made smaller until nothing can be left
 out of it, and can be played again. (Drawn by ``random``: hypothesis, which varies what it has, draws far fewer
@@ -104,7 +104,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Sequence:
-    """What lies there before, by place, and the steps."""
+    """What is there before, by place, and the steps."""
 
     before: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
@@ -187,7 +187,7 @@ def _step(chance: random.Random, places: list[str]) -> Step:
 
 
 def draw(chance: random.Random) -> Sequence:
-    """Draw what lies there before, and three to six commands at one or two places."""
+    """Draw what is there before, and three to six commands at one or two places."""
     places = chance.sample(sorted(PLACES), chance.choice((1, 2)))
     before = tuple((chance.choice(places), chance.choice(BEFORE)) for _ in range(chance.choice((0, 1, 1, 2))))
     begun = () if before and chance.random() < 0.5 else (Step((), _create(places[0], "--lock", "{a}"), None, None),)

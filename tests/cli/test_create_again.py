@@ -72,7 +72,7 @@ def test_what_was_there_is_built_again(index: Index, spaced: Path, tmp_path: Pat
     answers: list[Answer] = [tool(command, "x") for command in ("repair", "recreate", "sync", "upgrade")]
     assert {answer.code for answer in answers} == {3}
     assert all(f"hint: {fix}\n" in answer.err for answer in answers)
-    assert f"Mend it: {fix}\n" in tool("show", "x").out
+    assert f"Fix: {fix}\n" in tool("show", "x").out
     in_a_shell(f"cd / && {fix}")
     assert shown("x") == before
     assert tool("check", "x").code == 0

@@ -56,7 +56,7 @@ def test_text() -> None:
     assert lines[0] == "opencv-libgl (opencv)"
     assert "libGL, which this machine does not have" in lines[1]
     assert f"  line 1: {LIBGL}" in lines
-    assert "  mend: apt install libgl1 libglib2.0-0   (or the like of your distribution)" in lines
+    assert "  fix: apt install libgl1 libglib2.0-0   (or what your distribution calls them)" in lines
     assert "  see: https://github.com/opencv/opencv-python/issues/370" in lines
 
 
@@ -197,7 +197,7 @@ def test_a_failing_run_is_explained_after_its_traceback(root: Path) -> None:
     assert (answer.returncode, answer.stdout) == (1, "out\n")
     traceback, _, explained = answer.stderr.partition("explained: ")
     assert traceback.endswith(f"TypeError: {NUMPY}\n\t() -> handle\n")
-    assert "[numpy-2]\n  numpy 2.0.2 is installed\n  mend: imageai-env repair x\n" in explained
+    assert "[numpy-2]\n  numpy 2.0.2 is installed\n  fix: imageai-env repair x\n" in explained
 
 
 def test_what_the_environment_refutes_is_not_told(root: Path) -> None:

@@ -69,9 +69,9 @@ def test_removed_and_wrong_links_are_found_and_mended(root: Path, engine: str) -
     (package / "libnvrtc.so").symlink_to("/usr/lib/libnvrtc.so")
     assert list(findings()) == ["cuda-links"]
     assert [item["name"] for item in tool("list", "--json").json()["data"]["environments"]] == ["x"]
-    mended = tool("repair", "x", "--engine", engine, "--json")
-    assert mended.code == 0, mended.err
-    assert mended.json()["data"]["recreated"] is False
+    fixed = tool("repair", "x", "--engine", engine, "--json")
+    assert fixed.code == 0, fixed.err
+    assert fixed.json()["data"]["recreated"] is False
     assert links(root) == right
     assert findings() == {}
 
@@ -98,8 +98,8 @@ def test_the_hook_is_missed_and_mended(root: Path) -> None:
     hook.unlink()
     hook.write_text(text + "# mine\n")
     assert list(findings()) == ["file-altered"]
-    mended = tool("repair", "x", "--json").json()["data"]
-    assert (mended["recreated"], mended["mended"]) == (False, ["imageai-envs-hook"])
+    fixed = tool("repair", "x", "--json").json()["data"]
+    assert (fixed["recreated"], fixed["mended"]) == (False, ["imageai-envs-hook"])
     assert findings() == {}
 
 

@@ -1,4 +1,4 @@
-"""check, repair, recreate, sync, upgrade, clone, rename, diff, gc: real damage, really mended."""
+"""check, repair, recreate, sync, upgrade, clone, rename, diff, gc: real damage, really fixed."""
 
 from __future__ import annotations
 
@@ -207,8 +207,8 @@ def test_run_repairs_when_asked(root: Path) -> None:
     warned = tool("run", "x", "--", "python", "-c", "print(1)")
     assert (warned.code, warned.out) == (0, "1\n")
     assert "imageai-env repair x" in warned.err
-    mended = tool("run", "--repair", "x", "--", "python", "-c", "import scipy; print(2)")
-    assert (mended.code, mended.out) == (0, "2\n")
+    fixed = tool("run", "--repair", "x", "--", "python", "-c", "import scipy; print(2)")
+    assert (fixed.code, fixed.out) == (0, "2\n")
     assert findings() == {}
 
 
@@ -316,7 +316,7 @@ def test_gc_keeps_the_logs_of_environments_outside_of_the_store(index: Index, te
 
 
 def test_what_a_kill_leaves_of_a_command_goes_with_the_next(root: Path, tmp_path: Path) -> None:
-    """The directory in which it worked lies in our cache, is seen by gc, and is swept by the next create."""
+    """The directory in which it worked is in our cache, is seen by gc, and is swept by the next create."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     with tempfile.TemporaryDirectory(prefix="c-") as cache:  # pytest's directories may be too long for sockets
@@ -361,7 +361,7 @@ def test_a_wheel_that_is_wrong_about_its_own_metadata(
     text = metadata.read_text(encoding="utf-8")
     replace_file(metadata, text + "by hand\n")
     assert findings() == {"file-altered": "altered: repack-1.0.dist-info/METADATA"}
-    mended = tool("repair", "x", "--engine", engine, **links)
-    assert mended.code == 0, mended.err
+    fixed = tool("repair", "x", "--engine", engine, **links)
+    assert fixed.code == 0, fixed.err
     assert metadata.read_text(encoding="utf-8") == text
     assert findings() == {}

@@ -25,7 +25,7 @@ def home() -> Path:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Return what lies below a directory: path to content."""
+    """Return what is below a directory: path to content."""
     found = {}
     for path in sorted(root.rglob("*")):
         if path.is_symlink():

@@ -75,7 +75,7 @@ def rest_with_plan(ground: Ground) -> None:
 
 
 def plan(file: str, to: str) -> Mutation:
-    """Return the mutation that writes a plan to keep what lies outside."""
+    """Return the mutation that writes a plan to keep what is outside."""
     outside = ["../../../canary/photo", "../../../canary/thesis"]
     return written(file, json.dumps({"to": to, "move": outside, "copy": ["../../../canary/photo"]}))
 
@@ -87,7 +87,7 @@ def waiting_beside(ground: Ground) -> None:
 
 
 def evil_python(ground: Ground) -> None:
-    """Put a script of somebody in the place of its Python."""
+    """Put a script of someone in the place of its Python."""
     python = ground.theirs / "bin" / "python"
     python.unlink()
     python.write_text(ground.fill("#!/bin/sh\ntouch {ground}/canary/pwned\n"), encoding="utf-8")

@@ -195,7 +195,7 @@ ENVIRONMENTS = (
         1,
         "python-not-executable",
     ),
-    _look("its Python is somebody's script", evil_python, "as locked", 0),
+    _look("its Python is someone's script", evil_python, "as locked", 0),
     _look(
         "code that runs at every start of its Python",
         in_site(

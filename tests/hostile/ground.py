@@ -50,7 +50,7 @@ class Ground:
     """A directory with a project, a store, a home and a canary in it, and what commands are told of the machine.
 
     Attributes:
-        place: where it lies, with its pristine copy beside.
+        place: where it is, with its pristine copy beside.
         index: address of the local index.
     """
 
@@ -93,7 +93,7 @@ class Ground:
             (self.world / name).mkdir(parents=True)
         (self.world / "canary" / "photo").write_bytes(b"\x89PNG irreplaceable")
         (self.world / "canary" / "thesis").mkdir()
-        (self.world / "canary" / "thesis" / "chapter").write_text("of somebody\n", encoding="utf-8")
+        (self.world / "canary" / "thesis" / "chapter").write_text("of someone\n", encoding="utf-8")
         files = {
             ".imageai-env/templates/tiny.toml": tiny_template(),
             "given.toml": tiny_template("given"),

@@ -1,4 +1,4 @@
-"""``run_watched``: somebody reads along, and neither the program nor our parent can tell."""
+"""``run_watched``: someone reads along, and neither the program nor our parent can tell."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_new_environment_has_nothing_of_the_users(root: Path) -> None:
 
 
 def test_bytecode_that_the_creator_wrote_is_nobodys(tmp_path: Path) -> None:
-    """ensurepip compiles what it installs; whoever replaces that later compiles it anew."""
+    """ensurepip compiles what it installs; whoever replaces that later compiles it again."""
     place = tmp_path / "x"
     mark(place, "0" * 32)
     make_venv(place)

@@ -336,7 +336,7 @@ def test_what_imageai_imports_is_needed_all_the_same(env: Path, site: Path) -> N
 def test_keras_nightly_is_left_out_on_purpose(env: Path, site: Path) -> None:
     install(site, "tensorflow-cpu", "2.5.3", ["keras-nightly~=2.5.0.dev", "gast==0.4.0"])
     assert one(requirements.inspect(see(env))).subject == "gast"
-    install(site, "tf-models", "2.5", ["keras-nightly"])  # somebody else really needs it
+    install(site, "tf-models", "2.5", ["keras-nightly"])  # someone else really needs it
     assert {finding.subject for finding in requirements.inspect(see(env))} == {"gast", "keras-nightly"}
 
 

@@ -18,7 +18,7 @@ from imageai_envs.doctor.subject import Subject, look_at
 if TYPE_CHECKING:
     from imageai_envs.base.finding import Finding
 
-SYSTEM = "/nonexistent/bin"  # what lies in /usr/bin differs from machine to machine
+SYSTEM = "/nonexistent/bin"  # what is in /usr/bin differs from machine to machine
 REAL = Path(sys.executable).resolve()
 # What `pyenv rehash` writes (pyenv 2.6).
 SHIM = """\

@@ -1,6 +1,6 @@
 """The runtime hook, installed by real installers into real environments; TensorFlow and ImageAI are small stand-ins.
 
-The real ones meet the hook in ``nox -s matrix``: only there training of TensorFlow 2.11-2.15 shows what it cures.
+The real ones meet the hook in ``nox -s matrix``: only there training of TensorFlow 2.11-2.15 shows what it fixes.
 """
 
 from __future__ import annotations

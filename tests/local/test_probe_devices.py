@@ -111,7 +111,7 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_home_of_a_probe(root: Path, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It lies in our cache, may have spaces, and goes away."""
+    """It is in our cache, may have spaces, and goes away."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "my cache"))
     monkeypatch.setattr("imageai_envs.base.scratch._LONGEST", 4000)
     done, answer = run_probe(root, "cuda_probe.py", ("a{directory}b",), recording(Log(tmp_path / "log")), timeout=60)

@@ -35,7 +35,7 @@ class Index:
         requests: paths that were asked for.
         faults: pattern of a path to the kind of failure (see :data:`KINDS`).
         password: when set, every request needs it, with the user ``robot``.
-        token: when set, all lies below a directory of this name, and nothing elsewhere.
+        token: when set, all is below a directory of this name, and nothing elsewhere.
     """
 
     directory: Path

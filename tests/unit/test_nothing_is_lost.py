@@ -86,7 +86,7 @@ def test_lost_once(plays: Player, what: str) -> None:
 @pytest.mark.parametrize("in_the_way", ["kept name", "kept name in the way"])
 @pytest.mark.parametrize("edit", [Edit("added", "x", "train.py"), Edit("appended", "x", "bin/activate")])
 def test_a_file_of_the_users_where_one_was_to_be_kept(plays: Player, edit: Edit, in_the_way: str) -> None:
-    """Somebody put it there after the command was killed that had planned to keep something there."""
+    """Someone put it there after the command was killed that had planned to keep something there."""
     for fault in (*(Fault("mkdir", number, "kill") for number in range(2, 6)), Fault("rename", 2, "kill")):
         removal = step("remove", "x", "-y", edits=(edit,), fault=fault)
         after = step("list", edits=(Edit(in_the_way, "x"),))

@@ -238,7 +238,7 @@ def test_a_directory_that_only_has_the_name_of_an_old_one(root: Path, home: Home
 
 def test_recover_mends_and_says_so(root: Path, home: Home, context: Context) -> None:
     assert recover(root, context)
-    assert not home.locks.exists()  # nothing to mend: nothing is written either
+    assert not home.locks.exists()  # nothing to fix: nothing is written either
     build(aside(root), home, "old")
     assert recover(root, context)
     assert content(root) == "old"

@@ -54,7 +54,7 @@ class Row:
 
 def visit(animal: Animal, root: Path, *, keep: bool, log: Path | None) -> Row:
     """Build an animal, look at it, run it, and remove it."""
-    # All in the same place, one after the other: so modules need not be compiled anew for each.
+    # All in the same place, one after the other: so modules need not be compiled again for each.
     cage = Cage(root / (animal.name if keep else "cage"))
     cage.root.mkdir(parents=True)
     compiled = {} if keep else {"PYTHONPYCACHEPREFIX": str(root / "compiled")}

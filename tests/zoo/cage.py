@@ -219,7 +219,7 @@ class Cage:
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or somebody else's file
+    except OSError:  # another disk, or someone else's file
         shutil.copy2(source, target)
 
 

@@ -54,5 +54,5 @@ def command(session: Session, /, name: str | None, every: bool, deep: bool) -> R
         text.append(f"{environment.name}: {'as locked' if not wrong_here else f'{len(wrong_here)} findings'}")
         for finding in findings:
             text.append(f"  {finding.severity}: {finding.id}: {finding.evidence}")
-            text.append(f"    {finding.cause} Mend: {finding.fix}")
+            text.append(f"    {finding.cause} Fix: {finding.fix}")
     return Result("check", {"environments": answers_}, text, exit_code=int(any(wrongs)))

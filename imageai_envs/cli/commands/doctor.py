@@ -35,7 +35,7 @@ Examples:
 def command(
     session: Session, /, name: str | None, python: str | None, *, fix: bool, new: str | None, **options: Any
 ) -> Result:
-    """Say what is wrong with an environment or Python, whoever made it, and what mends it.
+    """Say what is wrong with an environment or Python, whoever made it, and what fixes it.
 
     NAME is an environment; PATH is one too, or a project with a .venv in it, or a Python. Without either, the python
     that you get in this terminal is diagnosed. Nothing of it is changed, --fix creates another one. Exit 1 when

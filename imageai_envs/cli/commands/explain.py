@@ -34,7 +34,7 @@ Examples:
 @click.option("--list", "every", is_flag=True, help="List all errors that are known.")
 @answers
 def command(session: Session, /, words: tuple[str, ...], file: Path | None, name: str | None, *, every: bool) -> Result:
-    """Say what an error text or a whole log means, and what mends it.
+    """Say what an error text or a whole log means, and what fixes it.
 
     TEXT is the error; with - (or nothing, and something piped in) it is read from standard input. Exit 1 when
     nothing in it is known.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @rebuild_options
 @answers
 def command(session: Session, /, name: str, **options: Any) -> Result:
-    """Build an environment anew from its lock; the old one stays until the new one is proved."""
+    """Rebuild an environment from its lock; the old one stays until the new one is proved."""
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.maintain import recreate
 

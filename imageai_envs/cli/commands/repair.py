@@ -15,9 +15,9 @@ from imageai_envs.cli.options import Session, answers, name_argument, rebuild_op
 @rebuild_options
 @answers
 def command(session: Session, /, name: str, **options: Any) -> Result:
-    """Mend what check finds, and check again.
+    """Fix what check finds, and check again.
 
-    Single distributions are installed anew in place; when more is broken, the environment is recreated from its lock.
+    Single distributions are reinstalled in place; when more is broken, the environment is recreated from its lock.
     """
     from imageai_envs.environments.store import Store
     from imageai_envs.workflows.repair import repair
@@ -28,20 +28,20 @@ def command(session: Session, /, name: str, **options: Any) -> Result:
     data: dict[str, object] = {
         "name": name,
         "findings": [finding.to_json() for finding in repaired.before],
-        "mended": list(repaired.mended),
+        "mended": list(repaired.fixed),
         "removed": list(repaired.removed),
         "recreated": repaired.recreated,
         "kept": [kept.to_json() for kept in repaired.kept],
     }
     if not repaired.before:
-        return Result("repair", data, [f"{name}: nothing to mend."])
-    done = "recreated from its lock" if repaired.recreated else _words(repaired.mended, repaired.removed)
+        return Result("repair", data, [f"{name}: nothing to fix."])
+    done = "recreated from its lock" if repaired.recreated else _words(repaired.fixed, repaired.removed)
     text = [f"{name}: {len(repaired.before)} findings; {done}; as locked now."]
     text += [f"  {finding.id}: {finding.evidence}" for finding in repaired.before]
     return Result("repair", data, text)
 
 
-def _words(mended: tuple[str, ...], removed: tuple[str, ...]) -> str:
-    parts = [f"installed anew: {', '.join(mended)}"] if mended else []
+def _words(fixed: tuple[str, ...], removed: tuple[str, ...]) -> str:
+    parts = [f"reinstalled: {', '.join(fixed)}"] if fixed else []
     parts += [f"removed: {', '.join(removed)}"] if removed else []
     return "; ".join(parts)

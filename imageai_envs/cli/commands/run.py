@@ -23,7 +23,7 @@ Examples:
   imageai-env run myproj -- python detect.py --input street.jpg
   imageai-env run myproj -- pip show tensorflow-cpu
 """
-_WANTED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGPIPE")  # somebody ended the program: that is no failure
+_WANTED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGPIPE")  # someone ended the program: that is no failure
 
 
 class _Run(click.Command):
@@ -44,7 +44,7 @@ class _Run(click.Command):
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @name_argument
-@click.option("--repair", "mend", is_flag=True, help="Mend the environment first if it is not as locked.")
+@click.option("--repair", "fix", is_flag=True, help="Fix the environment first if it is not as locked.")
 @click.option(
     "--explain/--no-explain",
     "explained",
@@ -53,7 +53,7 @@ class _Run(click.Command):
 )
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @answers
-def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: bool, explained: bool | None) -> Result:
+def command(session: Session, /, name: str, words: tuple[str, ...], *, fix: bool, explained: bool | None) -> Result:
     """Run a command in an environment, without activating it.
 
     Its exit code and signals are the command's. With --json the command's output goes to standard error and its
@@ -66,7 +66,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
     store = Store(session.context)
     environment = store.get(name, to_use=True)
     broken = [finding for finding in check_quickly(environment) if finding.severity == "error"]
-    if broken and mend:
+    if broken and fix:
         from imageai_envs.workflows.maintain import RebuildOptions
         from imageai_envs.workflows.repair import repair
 
@@ -76,7 +76,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, mend: boo
         session.reporter.stop()
         broken = []
     elif broken:
-        session.reporter.warn(f"{environment.name} is not as locked: {broken[0].evidence}. Mend it: {broken[0].fix}")
+        session.reporter.warn(f"{environment.name} is not as locked: {broken[0].evidence}. Fix: {broken[0].fix}")
     arguments = words[1:] if words[:1] == ("--",) else words
     watchable = os.name == "posix" and explained is not False
     if session.as_json:

@@ -59,7 +59,7 @@ def command(session: Session, /, name: str) -> Result:
     try:
         lock = environment.lock()
     except LockFileError as error:
-        return Result("show", data, [*text, f"  lock       {error.message} Mend it: {error.hint}"], exit_code=1)
+        return Result("show", data, [*text, f"  lock       {error.message} Fix: {error.hint}"], exit_code=1)
     data["packages"] = {pin.name: pin.version for pin in lock.pins}
     text.append(f"  lock       {environment.lock_path} ({len(lock.pins)} distributions, {state.target})")
     return Result("show", data, text)

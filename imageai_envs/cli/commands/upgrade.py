@@ -27,7 +27,7 @@ from imageai_envs.cli.options import (
 def command(
     session: Session, /, name: str, packages: tuple[str, ...], with_: tuple[str, ...], **options: Any
 ) -> Result:
-    """Lock anew (everything, or just PACKAGEs), show the difference, rebuild and prove.
+    """Lock again (everything, or just PACKAGEs), show the difference, rebuild and prove.
 
     When the new set does not work, the environment is what it was before.
     """

@@ -1,4 +1,4 @@
-"""Combinations that are known to break ImageAI, each with what fails, the error text, and the cure.
+"""Combinations that are known to break ImageAI, each with what fails, the error text, and the fix.
 
 The facts are those of docs/compatibility.md, most of them measured: the sets were installed and all of ImageAI was run.
 What is not from there has its thread in ``link``. A row is one line of that page; what needs arithmetic instead of a
@@ -34,7 +34,7 @@ class _Breaker:
         distribution: what is too new, too old or in the way; ``tensorflow`` means that of any name.
         versions: which of its versions (PEP 440).
         cause: what fails, with the error text, and why.
-        cure: requirements to install; empty: a new environment is the cure.
+        install: requirements to install; empty: a new environment is the fix.
         tensorflow: TensorFlows that it concerns; None: also without one.
         imageai: ImageAIs that it concerns; None: also without one.
         beside: a further distribution that must be there, and its versions.
@@ -47,7 +47,7 @@ class _Breaker:
     distribution: str
     versions: str
     cause: str
-    cure: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
     tensorflow: str | None = None
     imageai: str | None = None
     beside: tuple[str, str] | None = None
@@ -225,18 +225,18 @@ def _finding(subject: Subject, row: _Breaker) -> Finding:
         item.name,
         f"{item.name} {item.version} is installed beside {' and '.join(others)}",
         row.cause,
-        _cure(subject, row),
+        _fix(subject, row),
         item.name,
         link=row.link,
     )
 
 
-def _cure(subject: Subject, row: _Breaker) -> str:
-    if not row.cure:
+def _fix(subject: Subject, row: _Breaker) -> str:
+    if not row.install:
         return remedy.fresh(subject) if subject.environment is None else remedy.install(subject)
     if row.id == "keras-nightly":  # its files lie in keras' folder, so it goes first; pip would bring it back
-        return remedy.reinstall(subject, ("keras-nightly",), "--no-deps", *row.cure)
-    cure = row.cure
-    if row.distribution == "numpy" and subject.has_tensorflow(">=2.4,<2.7") and within("1.19.5", cure[0][5:]):
-        cure = ("numpy~=1.19.2",)  # what these three ask for themselves
-    return remedy.install(subject, *cure)
+        return remedy.reinstall(subject, ("keras-nightly",), "--no-deps", *row.install)
+    install = row.install
+    if row.distribution == "numpy" and subject.has_tensorflow(">=2.4,<2.7") and within("1.19.5", install[0][5:]):
+        install = ("numpy~=1.19.2",)  # what these three ask for themselves
+    return remedy.install(subject, *install)

@@ -78,7 +78,7 @@ def places(
 def inspect_libraries(
     subject: Subject, tensorflow: Distribution, needs: CudaNeeds, where: Places, *, driver: bool
 ) -> list[Finding]:
-    """Find what is missing, lies where nothing looks, or ends the program. Weighs less without a driver."""
+    """Find what is missing, is where nothing looks, or ends the program. Weighs less without a driver."""
     severity = "warning" if driver else "note"
     absent = [soname for soname in needs.sonames if where.find(soname) is None]
     cudnn = _cudnn(subject, needs, where, driver=driver)
@@ -252,7 +252,7 @@ def _libdevice(
             severity,
             tensorflow.name,
             f"TensorFlow {tensorflow.version} would not find libdevice.10.bc"
-            + (f", which lies in {wheel}" if have else ""),
+            + (f", which is in {wheel}" if have else ""),
             "Keras compiles its optimizers with XLA on a GPU from 2.11 on, and XLA looks for this file in an installed "
             "CUDA toolkit only: 'InternalError: libdevice not found at ./libdevice.10.bc' when a training starts.",
             command,

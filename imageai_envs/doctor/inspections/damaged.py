@@ -44,7 +44,7 @@ def inspect(subject: Subject) -> list[Finding]:
                     "file-missing",
                     f"{len(missing)} files of {item.name} {item.version} are missing: {_listing(missing)}",
                     "They were deleted, or went with the uninstallation of another distribution that has the same "
-                    "files, or the installation was broken off. A folder without its __init__.py imports as an empty "
+                    "files, or the installation was interrupted. A folder without its __init__.py imports as an empty "
                     "module (AttributeError: module '…' has no attribute …).",
                 )
             )
@@ -55,8 +55,8 @@ def inspect(subject: Subject) -> list[Finding]:
                     item,
                     "file-altered",
                     f"libraries of {item.name} {item.version} are not as they were installed: {_listing(cut)}",
-                    "The disk was full, a copy or download broke off, or another installation overwrote them. They do "
-                    "not load: 'file too short', 'invalid ELF header', 'DLL load failed'.",
+                    "The disk was full, a copy or download was interrupted, or another installation overwrote them. "
+                    "They do not load: 'file too short', 'invalid ELF header', 'DLL load failed'.",
                 )
             )
         if edited and not cut:

@@ -146,7 +146,7 @@ def _is_gone(python: Path) -> bool:
         python.stat()
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:  # somebody else's, which we may not see
+    except OSError:  # someone else's, which we may not see
         return False
     return False
 
@@ -158,7 +158,7 @@ def _gone(subject: Subject, kernel: Kernel) -> Finding:
         "warning" if ours else "note",
         str(kernel.file),
         f"the Jupyter kernel '{kernel.display_name}' starts {redact(kernel.python)}, which does not exist",
-        "The environment that the kernel was registered for was removed, moved or made anew with another Python. "
+        "The environment that the kernel was registered for was removed, moved or made again with another Python. "
         "Jupyter shows the kernel still, and it dies at once.",
         _register(subject, kernel) if ours else f"jupyter kernelspec remove {shlex.quote(kernel.name)}",
         link=_SPECS,
@@ -172,7 +172,7 @@ def _elsewhere(subject: Subject, kernel: Kernel) -> list[Finding]:
     named = _names(subject.environment.name if subject.environment else root.name, kernel)
     if not named and not _within(subject, kernel.file):
         return []
-    why = f"has the name of {root}" if named else f"lies in {root}"
+    why = f"has the name of {root}" if named else f"is in {root}"
     return [
         Finding(
             "kernel-elsewhere",

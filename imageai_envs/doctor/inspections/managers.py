@@ -45,7 +45,7 @@ def _twice(subject: Subject) -> Iterable[Finding]:
             "error" if damaging else "warning",
             name,
             f"{name} is recorded {len(copies)} times in {site}: {versions}",
-            "An installation was broken off, two installers worked on one directory, or one environment was copied "
+            "An installation was interrupted, two installers worked on one directory, or one environment was copied "
             "over another. Which files are there is a matter of luck.",
             remedy.reinstall(subject, (name,), f"{name}=={keep.version}"),
             name,

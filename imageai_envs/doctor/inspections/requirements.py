@@ -135,7 +135,7 @@ def _left_out(subject: Subject, wants: dict[str, list[_Want]]) -> frozenset[str]
 
 
 _UNINSTALLED = (
-    "Uninstalled, or left out because what wants it was installed with --no-deps, or an installation was broken off. "
+    "Uninstalled, or left out because what wants it was installed with --no-deps, or an installation was interrupted. "
     "What needs it ends with ModuleNotFoundError."
 )
 

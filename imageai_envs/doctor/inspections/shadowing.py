@@ -35,7 +35,7 @@ _WHY = {
     "here is taken from the Python below.",
 }
 _TOLD_BY = {_PYTHONPATH: "pythonpath-shadows", _USER: "user-site-shadows", _SYSTEM: "system-site-packages"}
-_CURE = {_PYTHONPATH: "unset PYTHONPATH", _USER: "export PYTHONNOUSERSITE=1"}
+_FIX = {_PYTHONPATH: "unset PYTHONPATH", _USER: "export PYTHONNOUSERSITE=1"}
 
 
 def inspect(subject: Subject) -> list[Finding]:
@@ -110,7 +110,7 @@ def _foreign(subject: Subject, facts: Facts) -> Iterable[Finding]:
     for site in subject.sites:
         where = origin(subject, facts, site)
         brought = [item for item in subject.winners.values() if item.site == site and item.name in PIPELINE]
-        if where not in _CURE or not brought or (where == _USER and subject.kind == "global"):
+        if where not in _FIX or not brought or (where == _USER and subject.kind == "global"):
             continue  # the user site of a global Python is what global-installation is about
         hidden = [(item, other) for item in brought for other in subject.copies(item.name)[1:2]]
         differ = [pair for pair in hidden if pair[0].version != pair[1].version]
@@ -125,7 +125,7 @@ def _foreign(subject: Subject, facts: Facts) -> Iterable[Finding]:
             str(site),
             words + (f"; and {more} more" if more > 0 else ""),
             _WHY[where],
-            _CURE[where],
+            _FIX[where],
             link=_LINK,
         )
     if subject.kind == "global":
@@ -153,8 +153,8 @@ def _copies_of_global(subject: Subject, facts: Facts) -> Iterable[Finding]:
         )
 
 
-def _pair(winner: Distribution, loser: Distribution) -> str:
-    return f"{winner.name} {winner.version} in {winner.site} hides {loser.version} in {loser.site}"
+def _pair(winner: Distribution, hidden: Distribution) -> str:
+    return f"{winner.name} {winner.version} in {winner.site} hides {hidden.version} in {hidden.site}"
 
 
 def _system_site(subject: Subject) -> list[Finding]:

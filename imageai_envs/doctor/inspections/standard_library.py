@@ -28,13 +28,13 @@ def inspect(subject: Subject) -> list[Finding]:
             "ImageAI 3 begins with 'from tkinter import Image' (imageai/Detection/__init__.py), though it shows no "
             "windows. Debian and Ubuntu pack tkinter apart, slim images leave Tk out, and pyenv builds without it "
             "where tk-dev is not installed. No pip brings it: it belongs to the Python.",
-            _mend(subject, facts),
+            _fix(subject, facts),
             link="https://docs.python.org/3/library/tkinter.html",
         )
     ]  # fmt: skip
 
 
-def _mend(subject: Subject, facts: Facts) -> str:
+def _fix(subject: Subject, facts: Facts) -> str:
     """Return what brings it to the Python below, where that is known; else an environment upon one that has it."""
     fresh = remedy.fresh(subject)
     library = _LIBRARY.search(facts.no_tkinter)

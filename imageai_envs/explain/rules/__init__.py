@@ -1,4 +1,4 @@
-"""The catalogue of error texts: what each means, which versions it hits, what mends it, and where that was seen.
+"""The catalogue of error texts: what each means, which versions it hits, what fixes it, and where that was seen.
 
 The files are ``*.toml`` beside this module, one per topic; their format is documented in ``docs/explain.md``.
 Patterns are regular expressions for one line of output. Each must hold a piece of fixed text: a log of a hundred
@@ -51,7 +51,7 @@ class Rule:
         statuses: exit statuses that mean the same without any text, as a shell counts (128 + signal).
         cause: what is wrong, in plain words.
         versions: which versions are affected.
-        fix: what mends it, best first; commands of ours begin with ``imageai-env``.
+        fix: what fixes it, best first; commands of ours begin with ``imageai-env``.
         cap: the requirement that a template needs against it; None where it is no matter of versions.
         links: threads in which it was seen.
         example: a real text of it.
@@ -87,7 +87,7 @@ class Rule:
 
     @property
     def plain_fix(self) -> str:
-        """Return the mending that needs no new environment."""
+        """Return the fix that needs no new environment."""
         return next((fix for fix in self.fix if not fix.startswith("imageai-env create")), self.fix[0])
 
 

@@ -1,4 +1,4 @@
-"""What networks of ImageAI 2 answer, worked out anew, and how ImageAI's objects are compared with it.
+"""What networks of ImageAI 2 answer, worked out again, and how ImageAI's objects are compared with it.
 
 The networks have random weights. Their last layers are scaled, so that a few boxes stand out of the noise; which ones
 is worked out here from the network's raw answer and then looked for in what ImageAI says.

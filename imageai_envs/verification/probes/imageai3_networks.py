@@ -1,4 +1,4 @@
-"""Networks with random weights that give clear answers, and what YOLO answers, worked out anew. For ImageAI 3.
+"""Networks with random weights that give clear answers, and what YOLO answers, worked out again. For ImageAI 3.
 
 YOLO's raw outputs are caught where they leave the last convolutions. What follows is written here from YOLOv3's
 formulas and not taken from ImageAI, whose code is what is to be proved.

@@ -88,7 +88,7 @@ def _check_step(facts, trainer, before, network):
         raise Wrong("training left numbers that are infinite or none")
     rates = []
     for name, parameter in trained.named_parameters():
-        if not name.startswith("classifier"):  # that layer is made anew, for the number of classes
+        if not name.startswith("classifier"):  # that layer is made again, for the number of classes
             momentum = optimizer.state[parameter]["momentum_buffer"].cpu().flatten().double()
             moved = (before[name] - after[name]).flatten().double()
             rates.append(float(moved.dot(momentum) / momentum.dot(momentum)))
