@@ -318,6 +318,14 @@ def test_templates_of_a_project_come_first_and_broken_ones_are_told(template: Pa
     assert "warning: " in answer.err
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
+def test_templates_list_names_what_it_did_not_look_into(template: Path) -> None:
+    os.chown(template.parent, 65534, -1)
+    answer = tool("templates", "list")
+    assert f"warning: {template.parent} was not looked into: it belongs to another user." in answer.err
+    assert "\ntiny " not in answer.out
+
+
 def test_templates_show(template: Path) -> None:
     data = tool("templates", "show", "tiny", "--json").json()["data"]
     assert (data["name"], data["origin"], data["path"]) == ("tiny", "project", str(template))
