@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.base.paths import home
+from imageai_envs.templates.catalog import load_catalog
 from tests.conftest import tiny_template
 from tests.support.tool import REPOSITORY, tool
 
@@ -293,8 +295,7 @@ def test_a_broken_one_goes_without_being_run(root: Path) -> None:
 def test_templates_list() -> None:
     data = tool("templates", "list", "--json").json()["data"]
     names = [one["name"] for one in data["templates"]]
-    assert names[0] == "tf1.15"
-    assert names[-2:] == ["tf2.15", "imageai3"]
+    assert names == [entry.template.name for entry in load_catalog(home()).entries]
     assert data["broken"] == []
     assert {one["origin"] for one in data["templates"]} == {"shipped"}
     assert all(cap["reason"] and cap["source"] for one in data["templates"] for cap in one["caps"])
@@ -315,6 +316,14 @@ def test_templates_of_a_project_come_first_and_broken_ones_are_told(template: Pa
     assert len(data["broken"]) == 1
     assert "bad.toml" in data["broken"][0]
     assert "warning: " in answer.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
+def test_templates_list_names_what_it_did_not_look_into(template: Path) -> None:
+    os.chown(template.parent, 65534, -1)
+    answer = tool("templates", "list")
+    assert f"warning: {template.parent} was not looked into: it belongs to another user." in answer.err
+    assert "\ntiny " not in answer.out
 
 
 def test_templates_show(template: Path) -> None:
