@@ -9,6 +9,8 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "tests", "real"]
 nox.options.error_on_missing_interpreters = True
 
+# A worker a core; each has caches and an index of its own. `-- -n 0` runs in one process, for a debugger.
+PARALLEL = ("-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
 
@@ -21,7 +23,7 @@ def install(session: nox.Session, *groups: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the direction of imports."""
-    install(session, "lint", "test")
+    install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -32,21 +34,21 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run unit, CLI and integration tests against a local index of tiny wheels."""
     install(session, "test")
-    session.run("pytest", "-m", "not real", *session.posargs)
+    session.run("pytest", "-m", "not real", *PARALLEL, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """Run the tests on every supported Python."""
     install(session, "test")
-    session.run("pytest", "-m", "not real", *session.posargs)
+    session.run("pytest", "-m", "not real", *PARALLEL, *session.posargs)
 
 
 @nox.session
 def real(session: nox.Session) -> None:
     """Do the main job: create TensorFlow environments from the real index and let ImageAI classify in them."""
     install(session, "test")
-    session.run("pytest", "-m", "real", "-s", *session.posargs)
+    session.run("pytest", "-m", "real", "-n", "2", "--dist", "worksteal", "--durations=0", *session.posargs)
 
 
 @nox.session

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from imageai_envs.base.known_secrets import known_secrets
 from imageai_envs.base.paths import CACHE_VARIABLE, HOME_VARIABLE
@@ -33,6 +35,15 @@ _LEAKS = (
     "MISE_",
 )
 _KEPT = ("PYTHONDONTWRITEBYTECODE",)
+# `--hypothesis-profile thorough` for more.
+for _name, _examples in (("quick", 100), ("thorough", 1700)):
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,  # a busy machine is no failure
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+settings.load_profile("quick")
 CACHE = Path(os.environ.get("IMAGEAI_ENV_TEST_CACHE", REPOSITORY / ".cache" / "test-wheels"))
 
 
@@ -47,7 +58,7 @@ def _signals_as_in_a_terminal() -> None:
 
 @pytest.fixture(scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache of uv and pip for all hermetic tests of a run."""
+    """One cache of uv and pip for all hermetic tests of a run; of a worker, since tests damage and measure it."""
     return tmp_path_factory.mktemp("caches")
 
 
@@ -89,10 +100,21 @@ def isolated(
 
 
 @pytest.fixture(scope="session")
-def _running_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    directory = tmp_path_factory.mktemp("index")
-    write_catalogue(directory, CACHE)
-    index = Index(directory)
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the local index: written once in a run, by the first worker that needs them."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "index"
+    with FileLock(directory.with_suffix(".lock")):
+        if not directory.exists():
+            unfinished = tmp_path_factory.mktemp("index")
+            write_catalogue(unfinished, CACHE)
+            unfinished.rename(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def _running_index(catalogue: Path) -> Iterator[Index]:
+    index = Index(catalogue)
     index.start()
     yield index
     index.stop()
@@ -112,14 +134,23 @@ def index(_running_index: Index, session_cache: Path, monkeypatch: pytest.Monkey
 TEMPLATE = (REPOSITORY / "templates" / "tf2.10.toml").read_text(encoding="utf-8")
 
 
+# Of the shipped templates of TensorFlow 2.10 and ImageAI 3: what makes them fit the running Python.
+RUNNING_PYTHON = {
+    'requires = ">=3.7,<3.11"': 'requires = ">=3.8"',
+    'preferred = ["3.10", "3.9", "3.8", "3.7"]': f'preferred = ["{sys.version_info[0]}.{sys.version_info[1]}"]',
+}
+
+
+def _replaced(text: str, words: dict[str, str]) -> str:
+    for old, new in words.items():
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the template"
+        text = text.replace(old, new)
+    return text
+
+
 def tiny_template(name: str = "tiny") -> str:
     """Return the shipped TensorFlow 2.10 template, made to fit the running Python."""
-    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    return (
-        TEMPLATE.replace('name = "tf2.10"', f'name = "{name}"')
-        .replace('requires = ">=3.7,<3.11"', 'requires = ">=3.8"')
-        .replace('preferred = ["3.10", "3.9", "3.8", "3.7"]', f'preferred = ["{minor}"]')
-    )
+    return _replaced(TEMPLATE, {'name = "tf2.10"': f'name = "{name}"', **RUNNING_PYTHON})
 
 
 @pytest.fixture
@@ -134,13 +165,9 @@ def template(tmp_path: Path) -> Path:
 @pytest.fixture
 def torch_template(tmp_path: Path) -> Path:
     """A project template called ``tiny3``: the shipped one of ImageAI 3, made to fit the running Python."""
-    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    text = (REPOSITORY / "templates" / "imageai3.toml").read_text(encoding="utf-8")
-    text = (
-        text.replace('name = "imageai3"', 'name = "tiny3"')
-        .replace('requires = ">=3.7,<3.11"', 'requires = ">=3.8"')
-        .replace('preferred = ["3.10", "3.9", "3.8", "3.7"]', f'preferred = ["{minor}"]')
-        .replace('modules = ["tkinter"]', "")
+    text = _replaced(
+        (REPOSITORY / "templates" / "imageai3.toml").read_text(encoding="utf-8"),
+        {'name = "imageai3"': 'name = "tiny3"', 'modules = ["tkinter"]': "", **RUNNING_PYTHON},
     )
     path = tmp_path / "project" / ".imageai-env" / "templates" / "tiny3.toml"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,7 @@ _KINDS = (
         "download-broken",
         r"IncompleteRead|incomplete-download|[Dd]ownload was interrupted|unexpected (?:end of file|EOF)|EOF while"
         r"|error decoding response body|end of file before message length|[Cc]onnection reset|ECONNRESET"
+        r"|connection closed before message completed|connection was closed without a reply"
         r"|ChunkedEncodingError|ProtocolError|RemoteDisconnected|ZIP file contains|[Bb]ad (?:ZIP|zip)|BadZipFile"
         r"|Failed to extract|is not a (?:valid )?zip|(?:invalid|truncated) (?:wheel|zip)|wheel is invalid",
         "A download was interrupted or arrived damaged.",
@@ -83,9 +84,15 @@ _KINDS = (
     ),
     _Kind(
         "network",
+        r"operation timed out|[Rr]ead timed out|ReadTimeout|didn't respond within",
+        "The index did not answer in time.",
+        "Run the same command again; UV_HTTP_TIMEOUT and PIP_DEFAULT_TIMEOUT (seconds) let uv and pip wait longer.",
+    ),
+    _Kind(
+        "network",
         r"NewConnectionError|Connection refused|ConnectTimeout|[Tt]emporary failure in name resolution|dns error"
         r"|failed to lookup address|Name or service not known|Network is unreachable|tunnel error|[Pp]roxyError"
-        r"|Could not connect|Failed to connect|[Cc]onnect(?:ion)? error|error sending request|timed out|ReadTimeout"
+        r"|Could not connect|Failed to connect|[Cc]onnect(?:ion)? error|error sending request|timed out"
         r"|Max retries exceeded|Failed to establish a new connection",
         "The index cannot be reached: there is no network, or a proxy or firewall stands between.",
         "Check the connection (and HTTPS_PROXY, PIP_INDEX_URL), then run the same command again.",

@@ -52,12 +52,17 @@ def see(root: Path, **variables: str) -> Subject:
 
 
 def old_python(minor: str) -> Path:
-    """Return an installed Python of that minor; the test is skipped where there is none."""
-    found = sorted(PYENV.glob(f"{minor}.*/bin/python"))
+    """Return an installed Python of that minor that runs; the test is skipped where there is none.
+
+    What is on ``PATH`` may be a shim of pyenv for a version that is not active: it runs nothing.
+    """
     command = shutil.which(f"python{minor}")
-    if not found and not command:
-        pytest.skip(f"no Python {minor} here")
-    return found[-1] if found else Path(str(command))
+    found = [*sorted(PYENV.glob(f"{minor}.*/bin/python"), reverse=True), *([Path(command)] if command else [])]
+    for python in found:
+        asked = [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        if subprocess.run(asked, capture_output=True, text=True, check=False).stdout == f"{minor}\n":
+            return python
+    pytest.skip(f"no Python {minor} here")
 
 
 def ids(findings: list[Finding]) -> list[tuple[str, str]]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +20,6 @@ from imageai_envs.building import hook
 from imageai_envs.engines import get_engine
 from imageai_envs.request.stack import HOOK
 from tests.support.context import recording
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TENSORFLOW = """\
 import sys, types
@@ -45,15 +43,23 @@ print(json.dumps({
 """
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an environment that is made with the first test and copied for each."""
+    return tmp_path_factory.mktemp("pristine")
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> Path:
+def environment(pristine: Path, tmp_path: Path) -> Path:
     """A virtual environment with the hook."""
-    return made("uv", tmp_path)
+    if not (pristine / "env").exists():
+        made("uv", pristine, "--no-pip")
+    return Path(shutil.copytree(pristine / "env", tmp_path / "env", symlinks=True))
 
 
-def made(engine_name: str, tmp_path: Path) -> Path:
+def made(engine_name: str, tmp_path: Path, *options: str) -> Path:
     root = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-setuptools", str(root)], check=True)
+    subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-setuptools", *options, root], check=True)
     wheel = hook.write_wheel(tmp_path)
     engine = get_engine(engine_name)
     python = root / "bin" / "python"

@@ -12,7 +12,7 @@ from imageai_envs.locks.lockfile import read_lock
 from tests.support.installed_files import differences, files_of
 from tests.support.tool import REPOSITORY, tool
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
 
 
 def prove(name: str, tensorflow: str, *words: str, **variables: str) -> dict[str, object]:

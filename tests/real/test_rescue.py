@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.tool import tool
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
 
 
 def test_the_recipe_that_people_copy() -> None:

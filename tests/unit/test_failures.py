@@ -107,6 +107,21 @@ error: connection-failed
 
 hint: Are you connected to the Internet? If so, check whether your system can connect to 127.0.0.1 before trying again. There may be a firewall or proxy that's preventing the connection.
 """
+UV_SLOW = """\
+error: Failed to download `keras==2.10.0`
+  cause: Failed to fetch: http://127.0.0.1:33047/files/keras-2.10.0-py3-none-any.whl
+  cause: error sending request for url (http://127.0.0.1:33047/files/keras-2.10.0-py3-none-any.whl)
+  cause: operation timed out
+"""
+PIP_INSTALL_SLOW = """\
+Collecting keras==2.10.0 (from -r k.txt (line 1))
+error: connection-timeout
+
+× Unable to fetch http://127.0.0.1:33047/files/keras-2.10.0-py3-none-any.whl
+╰─> 127.0.0.1 didn't respond within 1.0 seconds
+
+hint: This is probably a temporary issue with the remote server or the network connection. If this error persists, check the network configuration. There may be a firewall or proxy that's preventing the connection.
+"""
 UV_OFFLINE = """\
 error: Failed to fetch: http://127.0.0.1:9/simple/keras/
   cause: error sending request for url (http://127.0.0.1:9/simple/keras/)
@@ -184,8 +199,10 @@ INSTALLS = {
     "pip truncated": (PIP_INSTALL_TRUNCATED, "download-broken", "incomplete-download"),
     "uv altered": (UV_INSTALL_ALTERED, "hash-mismatch", "keras==2.10.0"),
     "pip altered": (PIP_INSTALL_ALTERED, "hash-mismatch", "DO NOT MATCH"),
-    "uv reset": (UV_RESET, "network", "error sending request"),
-    "pip reset": (PIP_INSTALL_RESET, "network", "Failed to connect to 127.0.0.1"),
+    "uv reset": (UV_RESET, "download-broken", "connection closed before message completed"),
+    "pip reset": (PIP_INSTALL_RESET, "download-broken", "the connection was closed without a reply"),
+    "uv slow": (UV_SLOW, "network", "operation timed out"),
+    "pip slow": (PIP_INSTALL_SLOW, "network", "127.0.0.1 didn't respond within 1.0 seconds"),
     "uv offline": (UV_OFFLINE, "network", "127.0.0.1:9"),
     "uv no dns": (UV_NO_DNS, "network", "no-such-host.invalid"),
     "uv disk full": (UV_DISK_FULL, "disk-full", "os error 28"),
@@ -335,7 +352,7 @@ def test_what_no_index_has(text: str, words: str) -> None:
         (UV_INSTALL_PAGE_500, "index-error"),
         (UV_OFFLINE, "network"),
         (UV_NO_DNS, "network"),
-        (UV_RESET, "network"),
+        (UV_RESET, "download-broken"),
         (UV_CACHE_FULL, "disk-full"),
         (UV_BUILD, "build-failed"),
         (f"{UV_OFFLINE}{UV_CLASH}", "network"),

@@ -195,6 +195,11 @@ def test_what_killed_commands_left_goes_also_while_another_works(
     assert not left.exists()
 
 
+def test_rests_that_are_not_ours_stay(home: Home) -> None:
+    (home.environments / ".other.imageai-env-rest-4567abcd" / "thesis").mkdir(parents=True)
+    assert find_garbage(home) == ()
+
+
 def test_looking_changes_nothing(home: Home, helper: Path) -> None:
     (home.cache / "locks").mkdir()
     (home.cache / "scratch" / ("probe-" + "0" * 16)).mkdir(parents=True)

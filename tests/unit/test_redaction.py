@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import imageai_envs
@@ -178,7 +178,6 @@ _secrets = st.text(
 )
 
 
-@settings(deadline=None)
 @given(_secrets.map(lambda text: f"S3CRET{text}S3CRET"), st.text(max_size=20))
 def test_no_password_survives(secret: str, around: str) -> None:
     shown = redact(f"{around} https://robot:{secret}@127.0.0.1/simple/ {around}")
@@ -186,7 +185,6 @@ def test_no_password_survives(secret: str, around: str) -> None:
     assert "****@127.0.0.1/simple/" in shown
 
 
-@settings(deadline=None)
 @given(st.text("ab1:/@?#&=.,'\" \n*%-[]", max_size=60), st.sampled_from(["", "https://", "git+ssh://u:", "a:"]))
 def test_twice_is_once_and_lines_stay(text: str, before: str) -> None:
     once = redact(before + text)
@@ -194,7 +192,6 @@ def test_twice_is_once_and_lines_stay(text: str, before: str) -> None:
     assert once.count("\n") == (before + text).count("\n")
 
 
-@settings(deadline=None)
 @given(st.text("a1:/@?# .'", max_size=12), st.sampled_from(["https://u:p@h/", "user:pw@proxy:1", "x ", ")", "https:/"]))
 def test_long_lines_take_no_time(part: str, other: str) -> None:
     begin = time.perf_counter()
