@@ -65,9 +65,9 @@ def test_the_copied_recipe(recipe: Path) -> None:
     assert table[0] == ["#", "SEVERITY", "WHAT", "ABOUT"]
     assert table[1][:4] == ["1", "error", "imageai-3-tensorflow", "imageai"]
     assert table[2][:4] == ["2", "error", "numpy-2", "numpy"]
-    for label in ("seen:", "why:", "mend:", "see:"):
+    for label in ("seen:", "why:", "fix:", "see:"):
         assert f"   {label}" in answer.out
-    assert "mend: imageai-env create myproj --tf 2.10\n" in answer.out
+    assert "fix: imageai-env create myproj --tf 2.10\n" in answer.out
     assert lines[-1] == "All at once, in a clean environment: imageai-env doctor .venv --fix"
     assert max(len(line) for line in lines if re.match("   (?:seen:|why:| {6})", line)) <= 100
 

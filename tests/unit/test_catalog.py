@@ -260,7 +260,7 @@ def test_a_broken_file_of_the_chosen_name_is_not_passed_over(
         select(Request(**words), home)  # type: ignore[arg-type]
     assert caught.value.path == path
     assert str(path) in caught.value.message
-    assert "mend it, or move it away" in caught.value.message
+    assert "fix it, or move it away" in caught.value.message
     assert caught.value.hint == f"imageai-env templates validate {path}"
 
 
