@@ -77,7 +77,8 @@ def _shown(scheme: str, rest: str) -> str:
     before = "" if address.userinfo is None else f"{HIDDEN}@"
     path = address.path if scheme.startswith("file:") else _path(address)
     query = "" if address.query is None else f"?{_settings(address.query, ())}"
-    return f"{before}{address.host}{path}{query}{_fragment(address)}{rest[len(bare) :]}"
+    host = address.host.lstrip("@") if before else address.host  # what is left of a password that ends with one
+    return f"{before}{host}{path}{query}{_fragment(address)}{rest[len(bare) :]}"
 
 
 def _path(address: Address) -> str:

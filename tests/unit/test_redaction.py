@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import imageai_envs
@@ -186,6 +186,7 @@ def test_no_password_survives(secret: str, around: str) -> None:
 
 
 @given(st.text("ab1:/@?#&=.,'\" \n*%-[]", max_size=60), st.sampled_from(["", "https://", "git+ssh://u:", "a:"]))
+@example("/@@", "git+ssh://u:")
 def test_twice_is_once_and_lines_stay(text: str, before: str) -> None:
     once = redact(before + text)
     assert redact(once) == once
