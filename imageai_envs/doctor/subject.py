@@ -8,11 +8,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageai_envs.base.errors import InstallError, VerifyError
-from imageai_envs.base.file_reading import parse_json
-from imageai_envs.base.process import run
+from imageai_envs.base.errors import VerifyError
 from imageai_envs.installed.distributions import Distribution, distributions_in
 from imageai_envs.installed.venv_files import site_packages
+from imageai_envs.interpreters import probing
 from imageai_envs.request.stack import TENSORFLOWS
 
 if TYPE_CHECKING:
@@ -26,47 +25,35 @@ if TYPE_CHECKING:
 TIMEOUT = 20.0
 """Seconds that the interpreter may take to answer."""
 
-_MARK = "@@imageai-env@@"
-_PROBE = Path(__file__).with_name("interpreter_facts.py")
-
 
 @dataclass(frozen=True)
-class Facts:
+class Facts(probing.Facts):
     """What the interpreter says of itself, started as its user starts it: with PYTHONPATH, user site and all.
 
     Attributes:
-        version: major, minor, patch.
-        implementation: such as ``CPython``.
-        executable: ``sys.executable``.
         prefix: ``sys.prefix``; differs from ``base_prefix`` in a virtual environment (PEP 405).
         base_prefix: prefix of the installation below.
         path: ``sys.path`` without the working directory.
         purelib: where its pip installs to.
         user_site: directory of the user site, there or not (PEP 370); None when unknown.
         user_site_enabled: it is on ``path`` if it exists.
-        sys_platform: ``linux``, ``darwin``, ``win32``.
-        machine: such as ``x86_64``.
-        bits: 32 or 64.
         libc: name and version, ``("glibc", "2.36")``; empty strings when unknown.
         modules: top-level module to the file that importing it would load, None for none.
-        no_tkinter: why it cannot import tkinter; empty when it can.
     """
 
-    version: tuple[int, int, int]
-    implementation: str
-    executable: Path
     prefix: Path
     base_prefix: Path
     path: tuple[Path, ...]
     purelib: Path
     user_site: Path | None
     user_site_enabled: bool
-    sys_platform: str
-    machine: str
-    bits: int
     libc: tuple[str, str]
     modules: Mapping[str, str | None]
-    no_tkinter: str = ""
+
+    @property
+    def bits(self) -> int:
+        """Return 64 or 32."""
+        return 64 if self.wide else 32
 
     @property
     def in_venv(self) -> bool:
@@ -86,26 +73,19 @@ class Facts:
             ValueError: something is missing or of another type.
         """
         try:
-            major, minor, patch = (int(part) for part in value["version"])
             return cls(
-                version=(major, minor, patch),
-                implementation=str(value["implementation"]),
-                executable=Path(value["executable"]),
+                **vars(probing.Facts.read(value)),
                 prefix=Path(value["prefix"]),
                 base_prefix=Path(value["base_prefix"]),
                 path=tuple(Path(entry) for entry in value["path"]),
                 purelib=Path(value["purelib"]),
                 user_site=Path(value["user_site"]) if value["user_site"] else None,
                 user_site_enabled=bool(value["user_site_enabled"]),
-                sys_platform=str(value["sys_platform"]),
-                machine=str(value["machine"]),
-                bits=int(value["bits"]),
                 libc=(str(value["libc"][0]), str(value["libc"][1])),
                 modules=dict(value["modules"]),
-                no_tkinter=str(value["no_tkinter"]),
             )
         except (KeyError, TypeError, IndexError) as error:
-            raise ValueError("not the answer of an interpreter") from error
+            raise ValueError(probing.NO_ANSWER) from error
 
 
 @dataclass(frozen=True)
@@ -239,21 +219,10 @@ def look_at(
 def _ask(
     executable: Path, environ: Mapping[str, str], meanwhile: Callable[[], object] | None
 ) -> tuple[Facts | None, str]:
-    script = _PROBE.read_text(encoding="utf-8")
     # Its own variables on purpose: what PYTHONPATH does to it is what we are to find out. Nothing is written.
     variables = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    # `-c` puts the working directory on the path; a json.py that is there is not to be run.
-    script = f"import sys\nsys.path[:] = [entry for entry in sys.path if entry]\n{script}"
     try:
-        done = run([executable, "-c", script], environment=variables, timeout=TIMEOUT, meanwhile=meanwhile)
-    except InstallError as error:
-        return None, error.message
-    for line in reversed(done.stdout.splitlines()):
-        _, mark, text = line.partition(_MARK)
-        if mark:
-            try:
-                return Facts.read(parse_json(text)), ""
-            except ValueError:
-                break
-    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-    return None, f"exit status {done.returncode}: {last}"
+        answer = probing.question(executable, imports=True, environment=variables, timeout=TIMEOUT, meanwhile=meanwhile)
+        return Facts.read(answer), ""
+    except (probing.Unanswered, ValueError) as error:
+        return None, str(error)

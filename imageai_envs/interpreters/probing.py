@@ -3,7 +3,7 @@
 Why not ``python_discovery.PythonInfo.from_exe``: (1.9.5, read in its source) it asks one candidate after the
 other, asks a failing one twice, so that a hanging one costs 2 x 15 s, ends only the child and not what the
 child started, writes what a candidate prints around the answer to our standard output, and logs a warning for
-every Python 2. A script of ten lines in :func:`imageai_envs.base.process.run` has none of that.
+every Python 2. A small script in :func:`imageai_envs.base.process.run` has none of that.
 """
 
 from __future__ import annotations
@@ -16,45 +16,50 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imageai_envs.base import process
 from imageai_envs.base.errors import InstallError
 from imageai_envs.base.file_reading import RECORDS, parse_json, read_text
 from imageai_envs.interpreters import places
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 TIMEOUT = 10.0
 """Seconds that an interpreter may take to say who it is."""
 
 _FORGET_HANGING = 3600.0  # one that hung (a network mount, a locked file) is asked again after this many seconds
-_SCHEMA = 2
+_SCHEMA = 3
 _RELEASE = re.compile(r"(\d+)\.(\d+)")
 
-# Runs under Python 2.7 and 3.x. `-I` would be shorter, and Python 2 does not know it: hence the removal of ''
-# from sys.path, before a json.py in the working directory is imported. `-S` keeps sitecustomize and .pth out.
-_FLAGS = ("-E", "-s", "-S", "-c")
-_SCRIPT = """\
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, platform, sysconfig
-v = sysconfig.get_config_var
-lacking = []
-try:
-    import _tkinter
-except ImportError:
-    lacking.append("tkinter")
-print(json.dumps({
-    "executable": sys.executable, "version": list(sys.version_info[:3]), "level": sys.version_info[3],
-    "implementation": platform.python_implementation(), "sys_platform": sys.platform,
-    "machine": platform.machine(), "wide": sys.maxsize > 2 ** 32, "threaded": bool(v("Py_GIL_DISABLED")),
-    "musl": "musl" in "%s %s" % (v("HOST_GNU_TYPE"), v("SOABI")), "lacking": lacking,
-}))
-"""
+# As it would be without the user's settings. `-I` would be shorter, and Python 2 does not know it; `-S` keeps
+# sitecustomize and .pth out.
+_ALONE = ("-E", "-s", "-S")
+_QUESTIONS = Path(__file__).with_name("interpreter_facts.py")
+_MARK = "@@imageai-env@@"
+NO_ANSWER = "it did not answer as a Python does"
+
+
+_WORDS = ("executable", "level", "implementation", "sys_platform", "machine", "no_tkinter")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What an interpreter says of itself; ``executable`` is what really ran, behind any launcher."""
+    """What an interpreter says of itself.
+
+    Attributes:
+        executable: what really ran, behind any launcher.
+        version: major, minor, patch.
+        level: ``final``, or what kind of prerelease it is.
+        implementation: such as ``CPython``.
+        sys_platform: ``linux``, ``darwin``, ``win32``.
+        machine: such as ``x86_64``.
+        wide: it is a 64-bit build.
+        threaded: it is a free-threaded build.
+        musl: it is built for musl.
+        no_tkinter: why it cannot import tkinter; empty when it can.
+    """
 
     executable: str
     version: tuple[int, int, int]
@@ -65,7 +70,7 @@ class Facts:
     wide: bool
     threaded: bool
     musl: bool
-    lacking: tuple[str, ...]
+    no_tkinter: str
 
     @classmethod
     def read(cls, value: Any) -> Facts:
@@ -76,16 +81,20 @@ class Facts:
         """
         try:
             major, minor, patch = (int(part) for part in value["version"])
-            words = [value[key] for key in ("executable", "level", "implementation", "sys_platform", "machine")]
+            words = [value[key] for key in _WORDS]
             wide, threaded, musl = (bool(value[key]) for key in ("wide", "threaded", "musl"))
-            lacking = tuple(str(name) for name in value["lacking"])
         except (KeyError, TypeError, IndexError) as error:
-            raise ValueError("not the answer of an interpreter") from error
+            raise ValueError(NO_ANSWER) from error
         if not words[0] or not all(isinstance(word, str) for word in words):
-            raise ValueError("not the answer of an interpreter")
-        executable, level, implementation, sys_platform, machine = words
+            raise ValueError(NO_ANSWER)
+        executable, level, implementation, sys_platform, machine, no_tkinter = words
         version = (major, minor, patch)
-        return cls(executable, version, level, implementation, sys_platform, machine, wide, threaded, musl, lacking)
+        return cls(executable, version, level, implementation, sys_platform, machine, wide, threaded, musl, no_tkinter)
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Return those of :data:`~imageai_envs.request.interpreter.OPTIONAL_MODULES` that it cannot import."""
+        return ("tkinter",) if self.no_tkinter else ()
 
     @property
     def unusable(self) -> str | None:
@@ -115,18 +124,48 @@ def ask(executable: Path) -> Facts:
     Raises:
         Unanswered: it cannot be started, failed, hung, or wrote something else.
     """
+    return Facts.read(question(executable, *_ALONE))
+
+
+def question(
+    executable: Path,
+    *flags: str,
+    imports: bool = False,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+    meanwhile: Callable[[], object] | None = None,
+) -> dict[str, Any]:
+    """Run ``executable`` with ``interpreter_facts.py`` and return its answer, of which :meth:`Facts.read` can be made.
+
+    Args:
+        executable: the Python.
+        flags: its own options.
+        imports: ask what it would import, too.
+        environment: all variables; default: ours, without what would redirect it.
+        timeout: seconds that it may take.
+        meanwhile: is called while it runs.
+
+    Raises:
+        Unanswered: it cannot be started, failed, hung, or wrote something else.
+    """
+    script = _QUESTIONS.read_text(encoding="utf-8")
+    argv: list[str | Path] = [executable, *flags, "-c", script, *(["imports"] if imports else [])]
     try:
-        finished = process.run([executable, *_FLAGS, _SCRIPT], timeout=TIMEOUT)
+        finished = process.run(argv, environment=environment, timeout=timeout, meanwhile=meanwhile)
     except InstallError as error:
         raise Unanswered(error.message.rstrip("."), hung=error.code == "timeout") from error
-    lines = finished.stdout.strip().splitlines()
-    if not finished.ok or not lines:
-        last = (finished.stderr.strip().splitlines() or ["no output"])[-1]
-        raise Unanswered(f"exit status {finished.returncode}: {last}")
-    try:
-        return Facts.read(parse_json(lines[-1]))  # a launcher may write lines of its own first
-    except ValueError as error:
-        raise Unanswered("it did not answer as a Python does") from error
+    for line in reversed(finished.stdout.splitlines()):  # a launcher or a .pth file may write lines of its own
+        _, mark, text = line.partition(_MARK)
+        if mark:
+            with contextlib.suppress(ValueError):
+                answer = parse_json(text)
+                Facts.read(answer)
+                return cast("dict[str, Any]", answer)
+            raise Unanswered(NO_ANSWER)
+    if finished.ok and finished.stdout.strip():
+        raise Unanswered(NO_ANSWER)
+    last = (finished.stderr.strip().splitlines() or ["no output"])[-1]
+    raise Unanswered(f"exit status {finished.returncode}: {last}")
 
 
 class Memory:

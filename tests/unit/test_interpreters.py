@@ -101,9 +101,9 @@ class Machine:
             "wide": True,
             "threaded": False,
             "musl": False,
-            "lacking": [],
+            "no_tkinter": "",
         }
-        return self.script(path, f"echo '{json.dumps({**answer, **facts})}'")
+        return self.script(path, f"echo '@@imageai-env@@{json.dumps({**answer, **facts})}'")
 
     def pyenv(self, version: str, **facts: Any) -> Path:
         minor = version.rpartition(".")[0]
@@ -267,7 +267,7 @@ def test_what_does_not_run_is_left_out_without_a_word(machine: Machine, tmp_path
     (machine.bin / "python3.9").write_text("not executable", encoding="utf-8")
     (machine.bin / "python3").mkdir()
     machine.script(machine.bin / "python3.11", "echo hello")
-    machine.script(machine.bin / "python3.12", "echo '{}'")
+    machine.script(machine.bin / "python3.12", "echo '@@imageai-env@@{}'")
     machine.script(machine.bin / "python3.13", "echo '[1, 2]'")
     no_format = machine.bin / "python3.14"
     no_format.write_bytes(b"\x7fELF and no more")
@@ -342,13 +342,13 @@ def with_tkinter(tmp_path: Path) -> Template:
 
 
 def test_a_python_without_a_module_is_passed_over(machine: Machine, with_tkinter: Template) -> None:
-    machine.pyenv("3.10.13", lacking=["tkinter"])
+    machine.pyenv("3.10.13", no_tkinter="gone")
     older = machine.pyenv("3.9.18")
     assert machine.choose(with_tkinter).executable == older
 
 
 def test_only_pythons_without_a_module(machine: Machine, with_tkinter: Template) -> None:
-    path = machine.pyenv("3.10.13", lacking=["tkinter"])
+    path = machine.pyenv("3.10.13", no_tkinter="gone")
     with pytest.raises(PythonNotFoundError, match=r"python3\.10 \(has no tkinter\)") as caught:
         machine.choose(with_tkinter)
     assert "sudo apt install python3.10-tk" in (caught.value.hint or "")
