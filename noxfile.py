@@ -73,6 +73,13 @@ def gpu(session: nox.Session) -> None:
 
 
 @nox.session
+def headless(session: nox.Session) -> None:
+    """Show in a Debian without libGL that tf2.10 fails and tf2.10-headless works (debootstrap, root, five minutes)."""
+    install(session)
+    session.run("python", "benchmarks/headless.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against raw uv and pip in the same run."""
     install(session)
