@@ -13,32 +13,24 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.errors import ImageAIEnvError, PythonNotFoundError, RequestError, UsageProblem
-from imageai_envs.base.paths import environment_python, scripts_directory
-from imageai_envs.running.watching import (
-    Ended,
-    is_worth_watching,
-    share_a_file,
-    share_a_terminal,
-    watch,
-    writes_no_traceback,
-)
+from imageai_envs.base.paths import environment_python, home, scripts_directory
+from imageai_envs.base.scratch import scratch
+from imageai_envs.running.attend import attend, flush, signals_handled, status_of
+from imageai_envs.running.python_program import is_python_program
+from imageai_envs.running.traceback_file import hooked, read_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import Mapping, Sequence
 
 # They make a Python act as another one than the one that was started. PYTHONPATH stays on purpose: as with
 # `uv run` and `conda run` it is the user's own code, and a program started by hand would see it too.
 # VIRTUAL_ENV_PROMPT would name an environment that is active outside.
 _MISLEADING = ("PYTHONHOME", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV_PROMPT")
-
-_SHELL_SIGNAL_BASE = 128  # POSIX shells report a program that signal N ended as 128 + N
 
 
 class CommandNotFoundError(ImageAIEnvError):
@@ -139,79 +131,53 @@ def run_in(root: Path, argv: Sequence[str]) -> int:
     program, variables = _prepared(root, argv)
     if os.name == "posix":
         _become(program, argv, variables)
-    return attend([program, *argv[1:]], variables)
+    return status_of(attend(argv, variables, program=program))
 
 
-def run_reported(root: Path, argv: Sequence[str]) -> int:
-    """Run ``argv`` as a child whose standard output is our standard error, and return its exit code.
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended.
 
-    For callers whose own standard output must stay theirs (``--json``). Same errors as :func:`run_in`.
+    Attributes:
+        returncode: its exit status; negative: the signal that ended it.
+        traceback: the end of what ended its Python; empty when nothing did, or it was not to be recorded.
     """
-    program, variables = _prepared(root, argv)
-    return attend([program, *argv[1:]], variables, stdout=sys.stderr.fileno())
+
+    returncode: int
+    traceback: bytes = b""
+
+    @property
+    def status(self) -> int:
+        """Return the exit status as a shell counts it."""
+        return status_of(self.returncode)
 
 
-def can_be_watched(root: Path, argv: Sequence[str]) -> bool:
-    """Tell whether :func:`run_watched` may take the place of :func:`run_in` for this command without being noticed.
-
-    Raises:
-        The errors of :func:`run_in`.
-    """
-    return is_worth_watching(_prepared(root, argv)[0], argv)
-
-
-def run_watched(root: Path, argv: Sequence[str], *, together: bool = False, relay: bool = False) -> Ended:
-    """Run ``argv`` as a child and keep how it failed. POSIX only. Same errors as :func:`run_in`.
+def run_beside(root: Path, argv: Sequence[str], *, record: bool = True, stdout: int | None = None) -> Ended:
+    """Run ``argv`` as a child, its standard streams ours, and return how it ended. Same errors as :func:`run_in`.
 
     Args:
         root: directory of the environment.
         argv: program and arguments.
-        together: its standard output becomes our standard error, as in :func:`run_reported`.
-        relay: read along also where standard output and error are one terminal, whose order may then change.
+        record: have the traceback that ends its Python written into a file too.
+        stdout: a descriptor that takes the place of our standard output, for callers whose own must stay theirs.
     """
     program, variables = _prepared(root, argv)
-    _flush()
-    try:
-        if together or relay or not share_a_terminal() or writes_no_traceback(argv):
-            one = together or (share_a_file() and not share_a_terminal())
-            return watch(program, argv, variables, together=one)
-        from imageai_envs.running.keeping import keeper
+    with contextlib.ExitStack() as stack:
+        file = None
+        if record:
+            with contextlib.suppress(OSError):  # no place for it: the program runs all the same
+                file = stack.enter_context(scratch(home(), "run")) / "traceback"
+                variables = hooked(variables, file)
+        try:
+            returncode = attend(argv, variables, program=program, stdout=stdout)
+        except OSError as error:
+            raise _refusal(program, argv, error) from error
+        return Ended(returncode, read_end(file) if file else b"")
 
-        with keeper(variables) as kept:
-            ended = watch(program, argv, kept.variables, relay=False)
-            return Ended(ended.returncode, kept.read())
-    except OSError as error:
-        raise _refusal(program, argv, error) from error
 
-
-def attend(argv: Sequence[str], variables: Mapping[str, str], stdout: int | None = None) -> int:
-    """Run a program on our own terminal, wait, and return its exit code (128 + N when signal N ended it).
-
-    A Ctrl-C is the program's: the terminal delivers it to both of us, and only the program knows what it
-    means. A request to end *us* hangs the program up, so that we still come back to clean up after it.
-    """
-    child: subprocess.Popen[bytes] | None = None
-    early = False
-
-    def ignore(_number: int, _frame: FrameType | None) -> None:
-        """Do nothing; a handler, as SIG_IGN itself would be inherited by the program."""
-
-    def hang_up(_number: int, _frame: FrameType | None) -> None:
-        nonlocal early
-        if child is None:  # it is just being started, and may run already
-            early = True
-        else:  # interactive shells ignore SIGTERM, and end on SIGHUP
-            child.send_signal(getattr(signal, "SIGHUP", signal.SIGTERM))
-
-    handlers = {"SIGINT": ignore, "SIGQUIT": ignore, "SIGTERM": hang_up, "SIGHUP": hang_up}
-    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    _flush()
-    with _signals(numbers):
-        child = subprocess.Popen(list(argv), env=dict(variables), stdout=stdout)
-        if early:
-            hang_up(0, None)
-        code = child.wait()
-    return code if code >= 0 else _SHELL_SIGNAL_BASE - code
+def can_be_explained(root: Path, argv: Sequence[str]) -> bool:
+    """Tell whether this is a Python program that does not talk to a person. Same errors as :func:`run_in`."""
+    return is_python_program(_prepared(root, argv)[0], argv)
 
 
 def _prepared(root: Path, argv: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -245,12 +211,12 @@ def _find(command: str, path: str) -> str:
 
 def _become(program: str, argv: Sequence[str], variables: Mapping[str, str]) -> None:
     """Replace our process by the program; returns only by an exception."""
-    _flush()
+    flush()
     # Python ignores these two, and ignored signals survive execve: without this, `run NAME -- yes | head`
     # would complain about a broken pipe instead of ending.
     python_ignores = {getattr(signal, name): signal.SIG_DFL for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
     try:
-        with _signals(python_ignores):
+        with signals_handled(python_ignores):
             os.execve(program, list(argv), dict(variables))  # noqa: S606 - no shell is the point
     except OSError as error:
         raise _refusal(program, argv, error) from error
@@ -266,25 +232,3 @@ def _refusal(program: str, argv: Sequence[str], error: OSError) -> CommandNotExe
         reason = "it is neither a program for this machine nor a script with a #! line"
         hint = f"imageai-env run NAME -- sh {shlex.join([program, *argv[1:]])}"
     return CommandNotExecutableError(f"Cannot start {program}: {reason}.", hint=hint)
-
-
-def _flush() -> None:
-    """Write out what we still hold: after ``execve`` nobody would, and a child would write before us."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, closed, or nobody reads
-            stream.flush()
-
-
-@contextlib.contextmanager
-def _signals(handlers: Mapping[signal.Signals, signal._HANDLER]) -> Iterator[None]:
-    """Set signal handlers for a while. Outside the main thread Python allows none: all stay as they are."""
-    before: dict[signal.Signals, signal._HANDLER] = {}
-    try:
-        with contextlib.suppress(ValueError):
-            for number, handler in handlers.items():
-                before[number] = signal.signal(number, handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # None: set by C code, which Python cannot put back
-                signal.signal(number, handler)

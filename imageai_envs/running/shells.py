@@ -18,7 +18,8 @@ from pathlib import Path
 from imageai_envs.base.errors import RequestError, UsageProblem
 from imageai_envs.base.paths import home, scripts_directory
 from imageai_envs.base.scratch import scratch
-from imageai_envs.running.run import attend, is_active, outside_variables, path_with_scripts, require_python
+from imageai_envs.running.attend import attend, status_of
+from imageai_envs.running.run import is_active, outside_variables, path_with_scripts, require_python
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
@@ -251,7 +252,7 @@ def open_shell(root: Path, name: str, shell: str) -> int:
             argv = [program, "-i", "-C", script]
         else:
             argv = [program, "-NoLogo", "-NoExit", "-Command", script]
-        return attend(argv, variables)
+        return status_of(attend(argv, variables, is_shell=True))
 
 
 def _write_zsh_files(folder: Path, script: str, user_folder: str | None) -> None:

@@ -182,7 +182,7 @@ def stand_ins() -> Iterator[None]:
         stack.enter_context(patch.object(create, "verified_lock", lambda _: lock("a")))
         stack.enter_context(patch.object(create, "verify", _verify))
         stack.enter_context(patch.object(run, "run_in", lambda *_: 0))
-        stack.enter_context(patch.object(run, "can_be_watched", lambda *_: False))
+        stack.enter_context(patch.object(run, "can_be_explained", lambda *_: False))
         stack.enter_context(patch.object(os, "cpu_count", lambda: 1))  # one thread: calls come in one order
         yield
 

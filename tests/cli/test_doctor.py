@@ -218,7 +218,9 @@ def test_a_dead_link(recipe: Path) -> None:
     assert answer.code == 1
     assert found(answer.json())[0] == ("error", "python-missing")
     assert answer.json()["data"]["subject"]["python"] is None
-    assert tool("doctor", ".venv/bin/python").out.startswith("Something will fail: ")
+    assert tool("doctor", ".venv/bin/python").out.startswith(
+        "Something will fail:"
+    )  # a long path stands on the next line
 
 
 def test_a_moved_environment(recipe: Path) -> None:

@@ -138,7 +138,7 @@ def test_every_command(index: Index, template: Path, watch: Watch, session_cache
     watch.both("templates", "show", "tiny", code=0)
     watch.both("python", "list", code=0)
     watch.ask("completion", "bash", code=0)
-    watch.ask("run", "x", "--", "python", "-c", f"import sys; sys.exit('{LIBGL}')")
+    watch.ask("run", "x", "--", "python", "-c", f"import sys; sys.tracebacklimit = 0; raise ImportError('{LIBGL}')")
     watch.ask("shell", "x", SHELL="/bin/sh")
     watch.ask("repair", "x", "-v", code=0)
     watch.ask("recreate", "x", "-v", code=0)
@@ -279,7 +279,13 @@ def test_locks_templates_states_and_logs(index: Index, template: Path, watch: Wa
         f"ERROR: No matching distribution found for tensorflow==1.15 ({ADDRESS})\n",
     )
     watch.both("explain", "--file", log, code=0)
-    run_it = ("x", "--", "python", "-c", "import os; os.execvp('sh', ['sh', '-c', 'echo \"$LINE\" >&2; exit 1'])")
+    run_it = (
+        "x",
+        "--",
+        "python",
+        "-c",
+        "import os, sys; sys.tracebacklimit = 0; raise ImportError(os.environ['LINE'])",
+    )
     answer = watch.ask("run", "--json", *run_it, LINE=LIBGL)
     assert answer.json()["data"]["explanations"]
     state = Path(os.environ["IMAGEAI_ENV_HOME"]) / "envs" / "x" / ".imageai-env" / "state.json"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from imageai_envs.base.errors import PythonNotFoundError, RequestError, UsagePro
 from imageai_envs.running.run import (
     CommandNotExecutableError,
     CommandNotFoundError,
-    attend,
     environment_variables,
     is_active,
     outside_variables,
@@ -240,44 +238,3 @@ def test_active_means_that_its_python_is_found_first(root: Path, monkeypatch: py
     script(shim / "python", "#!/bin/sh\n")
     monkeypatch.setenv("PATH", f"{shim}:{root}/bin:/usr/bin:/bin")
     assert not is_active(root)
-
-
-class TestAttend:
-    def test_exit_codes(self) -> None:
-        assert attend(["sh", "-c", "exit 5"], os.environ) == 5
-        assert attend(["sh", "-c", "kill -TERM $$"], os.environ) == 128 + signal.SIGTERM
-
-    def test_handlers_are_put_back_and_not_inherited(self) -> None:
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        assert attend(["sh", "-c", "kill -INT $$; exit 0"], os.environ) == 128 + signal.SIGINT
-        assert {number: signal.getsignal(number) for number in before} == before
-
-    @pytest.mark.parametrize(
-        ("sent", "expected"), [(signal.SIGINT, b"7"), (signal.SIGTERM, b"129"), (signal.SIGHUP, b"129")]
-    )
-    def test_signals_to_us(self, sent: signal.Signals, expected: bytes) -> None:
-        # Ctrl-C is left to the program (here: it is not even sent one); the others end it, and we come back.
-        code = (
-            f"import os, sys; sys.path.insert(0, {str(PACKAGE)!r})\n"
-            "from imageai_envs.running.run import attend\n"
-            "print(attend(['sh', '-c', 'echo ready; read line; exit 7'], os.environ), flush=True)\n"
-        )
-        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            assert child.stdout.readline() == b"ready\n"
-            child.send_signal(sent)
-            time.sleep(0.2)
-            output, _ = child.communicate(b"\n", timeout=20)
-            assert output.strip() == expected
-
-
-def test_reported_commands_write_to_our_standard_error(root: Path) -> None:
-    code = DRIVER.replace("run_in", "run_reported")
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(root), "sh", "-c", "echo out; echo err >&2; exit 3"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (3, "before\n", "out\nerr\n")

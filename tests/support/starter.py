@@ -19,7 +19,7 @@ import threading
 import imageai_envs
 from imageai_envs.__main__ import main
 
-_SCRIPTS = ("probes", "hook", "keeper", "driver", "facts")  # run elsewhere, some with effects on import
+_SCRIPTS = ("probes", "hook", "driver", "facts")  # run elsewhere, some with effects on import
 _BESIDE = ("difflib", "filelock", "json", "packaging.requirements", "platformdirs", "rich.console", "rich.table")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from imageai_envs.environments.environment import Environment
     from imageai_envs.explain.explain import Explanation
-    from imageai_envs.running.watching import Ended
+    from imageai_envs.running.run import Ended
 
 _EPILOG = """\b
 Examples:
@@ -61,7 +62,7 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, fix: bool
     """
     from imageai_envs.checks import check_quickly
     from imageai_envs.environments.store import Store
-    from imageai_envs.running.run import can_be_watched, run_in, run_reported, run_watched
+    from imageai_envs.running.run import can_be_explained, run_beside, run_in
 
     store = Store(session.context)
     environment = store.get(name, to_use=True)
@@ -78,31 +79,29 @@ def command(session: Session, /, name: str, words: tuple[str, ...], *, fix: bool
     elif broken:
         session.reporter.warn(f"{environment.name} is not as locked: {broken[0].evidence}. Fix: {broken[0].fix}")
     arguments = words[1:] if words[:1] == ("--",) else words
-    watchable = os.name == "posix" and explained is not False
+    explainable = os.name == "posix" and explained is not False
     if session.as_json:
-        if not watchable:
-            return _answer(environment, arguments, run_reported(environment.root, arguments), ())
-        ended = run_watched(environment.root, arguments, together=True)
-        return _answer(environment, arguments, ended.status, _explain(environment, ended))
-    if not watchable or not (explained or can_be_watched(environment.root, arguments)):
+        ended = run_beside(environment.root, arguments, record=explainable, stdout=sys.stderr.fileno())
+        return _answer(environment, arguments, ended.status, _explain(environment, ended) if explainable else ())
+    if not explainable or not (explained or can_be_explained(environment.root, arguments)):
         return Result("run", {}, exit_code=run_in(environment.root, arguments))
     from imageai_envs.cli.explanations import short
     from imageai_envs.cli.render import show_lines
-    from imageai_envs.running.watching import end_like
+    from imageai_envs.running.attend import end_like
 
-    ended = run_watched(environment.root, arguments, relay=bool(explained))
+    ended = run_beside(environment.root, arguments)
     show_lines(short(_explain(environment, ended), environment.fix_by("repair") if broken else ""))
-    return Result("run", {}, exit_code=end_like(ended))
+    return Result("run", {}, exit_code=end_like(ended.returncode))
 
 
 def _explain(environment: Environment, ended: Ended) -> tuple[Explanation, ...]:
-    """Return what the end of a failed program's output means, and how it died."""
+    """Return what the traceback of a failed program means, and how it died."""
     if ended.returncode == 0 or -ended.returncode in (getattr(signal, name, 0) for name in _WANTED):
         return ()
     from imageai_envs.doctor.installed import installed_in
     from imageai_envs.explain.explain import explain
 
-    return explain(ended.tail, installed_in(environment.root), status=ended.status)
+    return explain(ended.traceback, installed_in(environment.root), status=ended.status)
 
 
 def _answer(environment: Environment, argv: Sequence[str], code: int, explanations: Sequence[Explanation]) -> Result:
