@@ -9,6 +9,7 @@ import http.client
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 import tarfile
@@ -23,9 +24,10 @@ import uv
 
 from imageai_envs.templates.template_file import load_template
 from tests.conftest import tiny_template
+from tests.support import tool as tool_module
 from tests.support.catalogue import projects
 from tests.support.report import write_section
-from tests.support.tool import tool
+from tests.support.tool import started_tool, tool
 from tests.support.wheels import Project, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -318,3 +320,48 @@ def test_each_session_writes_its_own_section(tmp_path: Path) -> None:
     assert (
         page.read_text(encoding="utf-8") == "# Reliability\n\n## Chaos\n\nfour\n\n## Hostile inputs\n\ntwo\n\nthree\n"
     )
+
+
+# The command line ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [(), ("--version",), ("list", "--json"), ("nope",), ("show", "x"), ("gc", "--json")])
+def test_a_forked_command_is_like_one_that_is_started(words: tuple[str, ...]) -> None:
+    assert tool(*words) == started_tool(*words)
+
+
+def test_a_forked_command_has_the_directory_the_mask_and_the_environment_of_the_test(tmp_path: Path) -> None:
+    Path("here.toml").write_text(tiny_template("here"), encoding="utf-8")
+    cache = tmp_path / "cache"
+    mask = os.umask(0o027)
+    try:
+        assert tool("python", "list", IMAGEAI_ENV_CACHE=str(cache)).code == 0
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o750
+    assert tool("templates", "validate", "here.toml").code == 0
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    assert tool("--version") == started_tool("--version")
+
+
+def test_a_command_of_a_test_that_is_interrupted_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tool("--version").code == 0
+    children: list[int] = []
+
+    def interrupted() -> int:
+        if children:
+            raise TimeoutError
+        children.append(number())
+        return children[0]
+
+    number = tool_module._STARTER._number
+    with monkeypatch.context() as patch:
+        patch.setattr(tool_module._STARTER, "_number", interrupted)
+        with pytest.raises(TimeoutError):
+            tool("list")
+    with pytest.raises(ProcessLookupError):
+        os.kill(children[0], 0)
+    assert tool("--version").code == 0

@@ -36,7 +36,7 @@ def import_everything() -> None:
 
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     """Return one message and the descriptors that came with it; an empty one at the end."""
-    head, fds, _, _ = socket.recv_fds(connection, 4, 3)
+    head, fds, _, _ = socket.recv_fds(connection, 4, 4)
     if not head:
         return b"", []
     (length,) = struct.unpack("!I", head)
@@ -57,17 +57,22 @@ def serve(connection: socket.socket) -> bool:
             break
         for fd in fds:
             os.close(fd)
-        connection.sendall(struct.pack("!i", child))
-        _, status = os.waitpid(child, 0)
-        connection.sendall(struct.pack("!i", status))
+        try:
+            connection.sendall(struct.pack("!i", child))
+            _, status = os.waitpid(child, 0)
+            connection.sendall(struct.pack("!i", status))
+        except ConnectionError:  # who asked has ended the command, and waits for nothing more
+            return False
     connection.close()
-    for target, fd in enumerate(fds):
+    *streams, directory = fds
+    os.fchdir(directory)
+    os.close(directory)
+    for target, fd in enumerate(streams):
         os.dup2(fd, target)
         os.close(fd)
     order = json.loads(body)
     os.environ.clear()
     os.environ.update(order["environment"])
-    os.chdir(order["directory"])
     os.umask(order["umask"])
     sys.argv[1:] = order["words"]
     return True

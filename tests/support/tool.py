@@ -87,31 +87,32 @@ class _Starter:
         if self._connection is None:
             self._start(usual)
         read = {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
-        return read == self._at_start and Path.cwd().exists()
+        return read == self._at_start
 
     def run(self, words: list[str], environment: dict[str, str]) -> Answer:
         """Run a command and return what it did; a negative code is a signal."""
         assert self._connection is not None
-        order = {"words": words, "environment": environment, "directory": str(Path.cwd()), "umask": _umask()}
-        body = json.dumps(order).encode()
+        body = json.dumps({"words": words, "environment": environment, "umask": _umask()}).encode()
         pipes = [os.pipe(), os.pipe()]
         child = 0
-        with ThreadPoolExecutor(2) as pool, Path(os.devnull).open("rb") as nothing:
+        with ThreadPoolExecutor(2) as pool:
             texts = [pool.submit(_read, reading) for reading, _ in pipes]
-            writing = [end for _, end in pipes]
+            sent = [os.open(os.devnull, os.O_RDONLY), *(writing for _, writing in pipes)]
+            sent.append(os.open(".", getattr(os, "O_PATH", os.O_RDONLY)))  # by name it may be gone
             try:
-                fds = [nothing.fileno(), *writing]
-                socket.send_fds(self._connection, [struct.pack("!I", len(body))], fds)
+                socket.send_fds(self._connection, [struct.pack("!I", len(body))], sent)
                 self._connection.sendall(body)
-                for end in (writing.pop(), writing.pop()):
-                    os.close(end)
+                while sent:
+                    os.close(sent.pop())
                 child = self._number()
                 status = self._number()
             except BaseException:  # the test took too long, or the starter is gone
-                for end in writing:
-                    os.close(end)
+                for fd in sent:
+                    os.close(fd)
                 if child:
                     os.kill(child, signal.SIGKILL)
+                elif self._process:
+                    self._process.kill()
                 self.stop()
                 raise
             out, err = (text.result() for text in texts)
