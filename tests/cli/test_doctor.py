@@ -67,7 +67,7 @@ def test_the_copied_recipe(recipe: Path) -> None:
     assert table[2][:4] == ["2", "error", "numpy-2", "numpy"]
     for label in ("seen:", "why:", "fix:", "see:"):
         assert f"   {label}" in answer.out
-    assert "fix: imageai-env create myproj --tf 2.10\n" in answer.out
+    assert "   fix:  imageai-env create myproj --tf 2.10\n" in answer.out
     assert lines[-1] == "All at once, in a clean environment: imageai-env doctor .venv --fix"
     assert max(len(line) for line in lines if re.match("   (?:seen:|why:| {6})", line)) <= 100
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from imageai_envs.base.context import Context
 from imageai_envs.base.paths import CACHE_VARIABLE, home
 from imageai_envs.base.process import Log
+from imageai_envs.base.progress import Silent
 from imageai_envs.locks.lockfile import Header, Lock
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.target import Target
@@ -114,7 +116,8 @@ def test_the_home_of_a_probe(root: Path, record: Path, tmp_path: Path, monkeypat
     """It is in our cache, may have spaces, and goes away."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "my cache"))
     monkeypatch.setattr("imageai_envs.base.scratch._LONGEST", 4000)
-    done, answer = run_probe(root, "cuda_probe.py", ("a{directory}b",), recording(Log(tmp_path / "log")), timeout=60)
+    context = Context(home(), Silent(), Log(tmp_path / "log"))
+    done, answer = run_probe(root, "cuda_probe.py", ("a{directory}b",), context, timeout=60)
     assert done.ok
     assert answer is not None
     place = Path(str(answer["cwd"]))
