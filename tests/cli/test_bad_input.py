@@ -110,7 +110,14 @@ WHEEL = r"^/files/keras-2\.10.*whl$"
     [
         (PAGES, "500", ("The index answered with an error.", "500")),
         (WHEEL, "truncated", ("A download was interrupted or arrived damaged.",)),
-        (WHEEL, "altered", ("A downloaded file is not the one that the lock names: its sha256 differs.",)),
+        (
+            WHEEL,
+            "altered",
+            (
+                "A downloaded file is not the one that the lock names, its sha256 differs: a mirror or proxy altered "
+                "it, the download was interrupted, or the release was replaced.",
+            ),
+        ),
         (WHEEL, "404", ("The index answered with an error.", "404")),
         (WHEEL, "reset", ("A download was interrupted or arrived damaged.", "onnect")),
         (WHEEL, "slow", ("The index did not answer in time.", "timed out", "_TIMEOUT")),

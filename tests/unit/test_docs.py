@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs.base.errors import ImageAIEnvError
+from imageai_envs.explain.rules import installers_rules
 from imageai_envs.running import run
 from tests.support.tool import REPOSITORY
 
@@ -118,10 +119,10 @@ def codes_of(tree: ast.Module) -> Iterator[str]:
                 if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "code":
                     yield from constants(tree, statement.value)
         elif isinstance(node, ast.Call):
-            if ast.unparse(node.func) == "_Kind":
-                yield from constants(tree, node.args[0])
             for keyword in node.keywords:
-                if keyword.arg == "code" and ast.unparse(keyword.value) != "kind.code":
+                if ast.unparse(keyword.value) == "rule.failure":
+                    yield from (rule.failure for rule in installers_rules())
+                elif keyword.arg == "failure" or (keyword.arg == "code" and ast.unparse(keyword.value) != "failure"):
                     yield from constants(tree, keyword.value)
 
 

@@ -60,6 +60,7 @@ class Rule:
         beats: rules that are only consequences of this one.
         priority: below 0 for texts that name no cause by themselves: wrappers of other errors.
         warning: it stops no program; what failed, failed of something else.
+        failure: the error code of our own commands for it; empty where none of them fails of it.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Rule:
     beats: tuple[str, ...]
     priority: int
     warning: bool
+    failure: str
 
     @property
     def names_cause(self) -> bool:
@@ -104,6 +106,16 @@ def shipped_rules() -> tuple[Rule, ...]:
         TemplateError: a file is damaged.
     """
     return load_rules(sorted(rules_directory().glob("*.toml")))
+
+
+@cache
+def installers_rules() -> tuple[Rule, ...]:
+    """Return the rules for what keeps pip and uv from working, causes before their effects.
+
+    Raises:
+        TemplateError: the file is damaged.
+    """
+    return load_rules([rules_directory() / "installers.toml"])
 
 
 def load_rules(paths: Iterable[Path]) -> tuple[Rule, ...]:
@@ -155,6 +167,7 @@ def _read_rule(table: Table, topic: str) -> Rule:
         beats=table.texts("beats", required=False),
         priority=table.integer("priority", required=False),
         warning=table.flag("warning", default=False),
+        failure=table.text("failure", required=False),
     )
     if confirm:
         confirm.end()
