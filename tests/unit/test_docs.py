@@ -122,7 +122,9 @@ def codes_of(tree: ast.Module) -> Iterator[str]:
             for keyword in node.keywords:
                 if ast.unparse(keyword.value) == "rule.failure":
                     yield from (rule.failure for rule in installers_rules())
-                elif keyword.arg == "failure" or (keyword.arg == "code" and ast.unparse(keyword.value) != "failure"):
+                elif keyword.arg == "failure" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
+                elif keyword.arg == "code" and ast.unparse(keyword.value) != "failure":
                     yield from constants(tree, keyword.value)
 
 
