@@ -28,7 +28,7 @@ _WAIT_FOR_WRITER = 1.0  # seconds; `mkfifo p; command > p &` may open its end a 
 
 
 class UnreadableError(OSError):
-    """A file that is not read, whatever the reason; ``strerror`` says it in words, ``filename`` is the path.
+    """A file cannot be read. ``strerror`` is the reason in words, ``filename`` the path.
 
     An OSError, because for those who ask it is one more way in which a file cannot be read.
     """

@@ -148,7 +148,7 @@ def _paths_of(address: Address) -> dict[str, str]:
 
 
 def _looks_random(text: str) -> bool:
-    """Tell whether nobody would call a directory, a host or a user like this."""
+    """Tell whether a word is an unlikely name of a directory, host or user."""
     return len(text) >= 8 and not is_ordinary(text) and bool(re.search(r"\d", text) and re.search(r"[A-Za-z]", text))
 
 

@@ -1,4 +1,4 @@
-"""What a long operation tells about itself; who shows it, and how, is not the library's business."""
+"""Progress of long operations. The command line decides how it is shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reporter(Protocol):
 
 
 class Silent:
-    """A reporter that tells nobody."""
+    """A reporter that shows nothing."""
 
     def step(self, text: str) -> None:
         """Ignore."""

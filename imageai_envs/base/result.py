@@ -14,7 +14,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a line that stands out; the colour is that of a terminal, none is bold only."""
+    """A highlighted part of a line; the colour is a terminal's, without one it is bold."""
 
     text: str
     colour: str | None = None
@@ -22,7 +22,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """A text for another program, such as a script for ``eval``: shown as it is, whatever is in it."""
+    """A text for another program, such as a script for ``eval``: printed unchanged."""
 
     text: str
 

@@ -157,7 +157,7 @@ def _claim(place: Path, kind: str) -> BaseFileLock | None:
 
 
 def _give_back(lock: BaseFileLock) -> None:
-    """Remove a lock that we hold and whose directory is gone: its name never comes again, so nobody waits for it."""
+    """Remove a lock that we hold and whose directory is gone: names are never reused, so no process waits for it."""
     with contextlib.suppress(OSError):
         if not os.path.lexists(_directory(lock)):
             Path(lock.lock_file).unlink()

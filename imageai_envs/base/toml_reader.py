@@ -193,7 +193,7 @@ class Table:
             return None
 
     def end(self) -> None:
-        """Record every key that nobody took."""
+        """Record every key that was not read."""
         for key in self._data:
             if len(self.problems.found) >= _ENOUGH:
                 return

@@ -51,7 +51,7 @@ class Installer:
 
     @property
     def _fresh(self) -> Path:
-        """Where the cache of a second installation lies: on the file system of the environment, to be linked."""
+        """Cache of a second installation: on the file system of the environment, so that files can be linked."""
         return self.root / METADATA / "fresh"
 
     def install(

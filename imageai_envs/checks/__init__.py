@@ -18,7 +18,7 @@ _THOROUGH = (*_QUICK, foreign.inspect, scripts.inspect, files.inspect, users_fil
 
 
 def check_quickly(environment: Environment) -> tuple[Finding, ...]:
-    """Return what a look at names and links tells: milliseconds, for listings."""
+    """Return what names and links show, without reading files: milliseconds, for listings."""
     return _run(environment, _QUICK)
 
 

@@ -15,7 +15,7 @@ _ENOUGH = 3  # scripts named; more say the same
 
 
 def inspect(view: View) -> list[Finding]:
-    """Find scripts whose first line names a Python elsewhere."""
+    """Find scripts whose first line names a Python outside the environment."""
     wrong = [
         (path, python)
         for path in scripts_in(scripts_directory(view.environment.root))

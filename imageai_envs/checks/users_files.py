@@ -1,4 +1,4 @@
-"""Did someone put files into the environment? They are nobody's but the user's, and nothing is wrong with that."""
+"""Files that the user put into the environment. They are reported, and are not an error."""
 
 from __future__ import annotations
 

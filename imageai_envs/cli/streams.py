@@ -45,7 +45,7 @@ def _is_closed(number: int) -> bool:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error. That it cannot be written never stops the work that it tells of.
+    """Write a line to standard error. A failure to write it never stops the work.
 
     Raises:
         BrokenPipeError: whoever read it has gone.

@@ -50,7 +50,7 @@ def environment_root(home: Home, name_or_path: str) -> Path:
 
 
 def installed_in(root: Path) -> Mapping[str, str]:
-    """Return the distributions of an environment, normalized name to version, and ``python`` where its path tells it.
+    """Return the distributions of an environment, normalized name to version, and ``python`` where its path shows it.
 
     Raises:
         VerifyError: it has no site-packages.

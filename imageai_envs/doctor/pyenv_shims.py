@@ -25,7 +25,7 @@ _ROOT = re.compile(r"^export PYENV_ROOT=(?P<quote>[\"']?)(?P<root>.+?)(?P=quote)
 
 @dataclass(frozen=True)
 class Selection:
-    """Which versions pyenv would use, and who said so.
+    """Which versions pyenv would use, and what selected them.
 
     Attributes:
         versions: names as written; ``system`` means the rest of PATH.

@@ -31,7 +31,7 @@ def minors() -> tuple[str, ...]:
 
 
 def fresh(subject: Subject, *, gpu: bool = False) -> str:
-    """Return the command that makes a clean environment for what was found: ``rescue`` chooses alike.
+    """Return the command that makes a clean environment for what was found; ``rescue`` makes the same choice.
 
     The TensorFlow that is there, or the nearest one; ImageAI 3 without a TensorFlow, or with all of PyTorch beside
     one, and PyTorch alone: ImageAI 3; an old ImageAI alone: the TensorFlow that it was written for.

@@ -76,7 +76,7 @@ def searched(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def missing(start: Iterable[Path], bundled: Iterable[Path], libraries: Libraries) -> tuple[str, ...]:
-    """Return the libraries that loading some files would not find, whatever other library wants them.
+    """Return the libraries that are not found when some files are loaded, indirect ones included.
 
     Args:
         start: extension modules.

@@ -125,7 +125,7 @@ class Subject:
 
     @cached_property
     def sites(self) -> tuple[Path, ...]:
-        """Return the directories that distributions may lie in; without an answer only what the root shows."""
+        """Return the directories of distributions; without an answer of the interpreter only those below the root."""
         if self.facts:
             # By their real names: in a virtual environment of Fedora lib64 is a link to lib, and both are on the path.
             found: dict[str, Path] = {}
@@ -168,7 +168,7 @@ class Subject:
 
     @property
     def tensorflow(self) -> Distribution | None:
-        """Return the distribution that brings ``import tensorflow``, whatever its name."""
+        """Return the distribution that provides ``import tensorflow``."""
         return next((self.winners[name] for name in TENSORFLOWS if name in self.winners), None)
 
 

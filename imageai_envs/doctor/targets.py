@@ -80,7 +80,7 @@ def free_name(subject: Subject, home: Home) -> str:
 
 
 def _named(home: Home, name: str) -> Path | None:
-    """Return where our environment of that name lies."""
+    """Return the directory of our environment of that name."""
     from imageai_envs.base.progress import Silent
     from imageai_envs.environments.ownership import has_marker
     from imageai_envs.environments.store import MAX_NAME, Store

@@ -58,7 +58,7 @@ def _uv_has_an_index() -> bool:
 
 
 def options_for_uv() -> list[str]:
-    """Return options for what pip is told and uv has no variable for."""
+    """Return options of pip's configuration that uv has no variable for."""
     return ["--no-index"] if not _uv_has_an_index() and _is_on(pip_setting("no-index")) else []
 
 

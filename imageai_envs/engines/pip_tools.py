@@ -38,7 +38,7 @@ def _pip_environment() -> dict[str, str]:
 
 
 def _without_options(text: str) -> str:
-    """Drop the format options that pip-compile repeats; the oldest that we run cannot be told not to."""
+    """Drop the format options that pip-compile repeats; the oldest version that we run has no option against it."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("--only", "--no-binary")))
 
 

@@ -1,4 +1,4 @@
-"""What is in an environment, and what of it is the user's: nobody but a person put it there.
+"""What is in an environment, and which of it the user put there.
 
 Accounted for are the files of every distribution (RECORD, PEP 376), what the creator of the virtual environment wrote
 (listed when it was made, see :func:`record_creation`), what we know of it (``.imageai-env/``), and bytecode. Everything
@@ -129,7 +129,7 @@ def _all_added(root: Path, installed: _Installed) -> tuple[str, ...]:
 
 
 def _added_to_ours(root: Path) -> list[str]:
-    """Return what nobody but a person put into ``.imageai-env``: all that we write there has a name."""
+    """Return the user's files in ``.imageai-env``: every file that we write there has a known name."""
     paths = [f"{METADATA}/{entry.name}" for entry in (root / METADATA).iterdir()] if (root / METADATA).is_dir() else []
     ours = _Known(root, None, set())
     return [path for path in paths if path != _DOWNLOADS and ((root / path).is_dir() or not ours.accounts_for(path))]
@@ -166,7 +166,7 @@ class _Installed:
         return cls(_created(root), tuple((site, read_records(site)) for site in _sites(root)), read_additions(root))
 
     def recorded(self, root: Path) -> set[str]:
-        """Return every path that a RECORD names, relative to ``root``; those that lead out of it are nobody's."""
+        """Return every path that a RECORD names, relative to ``root``; paths outside of it are ignored."""
         links = [f"tensorflow/{name}" for name in self.additions.links]
         return {
             within
@@ -288,7 +288,7 @@ def _created(root: Path) -> dict[str, str] | None:
 
 
 def _content(root: Path, path: str) -> str:
-    """Return what tells a file's or a link's content from another."""
+    """Return a value that identifies the content of a file or link."""
     full = root / path
     if full.is_symlink():
         return f"-> {full.readlink()}"

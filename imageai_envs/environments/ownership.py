@@ -98,7 +98,7 @@ def owns(directory: Path, home: Home) -> bool:
 
 
 def _was_renamed(record: Record, place: Path, home: Home) -> bool:
-    """Tell whether the user gave an environment another name in the store, where nobody else's directories come."""
+    """Tell whether the user renamed an environment in the store, which holds no directories of others."""
     inside = home.environments.resolve()
     gone = not os.path.lexists(record.root) and not os.path.lexists(aside(record.root))
     return record.root.parent == inside == place.parent and gone
@@ -135,13 +135,13 @@ def links(home: Home) -> dict[str, Path]:
 
 
 def known_names(home: Home) -> set[str]:
-    """Return the names of all environments that the store was ever told of and has not forgotten, also damaged ones."""
+    """Return the names of all environments that the store has a record of, damaged ones too."""
     recorded = (_RECORD.fullmatch(file.name) for file in home.records.glob("*.json"))
     return {match["name"] for match in recorded if match} | {file.stem for file in home.links.glob("*.json")}
 
 
 def named(name: str, home: Home) -> Path | None:
-    """Return where the environment ``name`` lies if it is outside the store, waiting aside included; else None."""
+    """Return the directory of the environment ``name`` outside the store, also one that is set aside; else None."""
     inside = home.environments.resolve()
     for record in records(home, name=name):
         if record.root.parent != inside and record.id in (marker_of(record.root), marker_of(aside(record.root))):

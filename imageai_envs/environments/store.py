@@ -88,7 +88,7 @@ def _check_path(root: Path) -> None:
 
 
 def _check_place(root: Path) -> None:
-    """Refuse a place at which an environment would be in the way of something else, whatever is there now.
+    """Refuse a directory that must not become an environment, also when it is empty.
 
     Raises:
         RequestError: the working directory, the home or a parent of theirs; a mount point; a git work tree.
@@ -124,11 +124,11 @@ class Store:
 
     @property
     def home(self) -> Home:
-        """Return where environments and what is known of them lie."""
+        """Return the directories of environments and records."""
         return self.context.home
 
     def root_for(self, name: str) -> Path:
-        """Return where the environment ``name`` lies, or would lie."""
+        """Return the directory of the environment ``name``, which need not exist."""
         return self.linked(name) or self.context.home.environments / name
 
     def place(self, name: str | None, path: Path | None) -> tuple[str, Path]:
@@ -168,7 +168,7 @@ class Store:
         return own, root
 
     def linked(self, name: str) -> Path | None:
-        """Return where a ``--path`` environment called ``name`` lies."""
+        """Return the directory of a ``--path`` environment called ``name``."""
         return ownership.named(name, self.context.home)
 
     def get(self, name_or_path: str, *, to_use: bool = False) -> Environment:
@@ -300,7 +300,7 @@ class Store:
         return [self.context.home.environments / name for name in sorted(places) if not name.startswith(".")]
 
     def _outside(self) -> list[tuple[str, Path]]:
-        """Return names and directories of the environments that lie elsewhere."""
+        """Return names and directories of the environments outside the store."""
         inside = self.context.home.environments.resolve()
         recorded = {
             record.name: record.root for record in ownership.records(self.context.home) if record.root.parent != inside

@@ -183,7 +183,7 @@ def settle(root: Path, context: Context) -> None:
 
 @dataclass
 class Replacement:
-    """What a replacement did besides.
+    """Side effects of a replacement.
 
     Attributes:
         kept: what the user had put into the old environment, and where it is now.
@@ -235,7 +235,7 @@ def replacing(root: Path, name: str, context: Context, *, force: bool) -> Iterat
 
 
 def _begin(root: Path, name: str, home: Home) -> None:
-    """Make ``root`` appear with our marker in it: killed before that, nothing is there that nobody may delete."""
+    """Create ``root`` together with our marker, in one rename: a kill leaves no directory without a marker."""
     id_ = register(name, root, home)
     fresh = root.with_name(f".{root.name}.imageai-env-new-{id_[:8]}")
     try:
@@ -250,7 +250,7 @@ def _begin(root: Path, name: str, home: Home) -> None:
 
 
 def _name_to_delete(root: Path, id_: str | None) -> Path:
-    """Return a free name for what is to be deleted: told by its id, so that it is known without its marker too."""
+    """Return a free name for a directory to delete. The name holds its id, so that it is known without its marker."""
     place = root.with_name(f".{root.name}.imageai-env-rest-{(id_ or os.urandom(4).hex())[:8]}")
     while os.path.lexists(place):
         place = root.with_name(f".{root.name}.imageai-env-rest-{os.urandom(4).hex()}")
@@ -314,7 +314,7 @@ def not_ours(root: Path) -> RequestError:
 
 
 def check_not_inside(root: Path) -> None:
-    """Refuse to replace or remove a directory that the user stands in: the shell would be left nowhere.
+    """Refuse to replace or remove the working directory or a parent of it: the shell would be in a deleted directory.
 
     Raises:
         RequestError: the working directory is ``root`` or below it.

@@ -152,7 +152,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _free(target: Path) -> Path:
-    """Return a name at which nothing lies: someone may have put something there since the plan was made."""
+    """Return a free name: something may have been put there since the plan was made."""
     free, number = target, 2
     while os.path.lexists(free):
         free, number = target.with_name(f"{target.name}-{number}"), number + 1

@@ -165,7 +165,7 @@ def _version_of(wanted: Requirement, installed: Mapping[str, str]) -> tuple[str,
 
 
 class _Search:
-    """One pass over a text: the fixed texts of all patterns are looked for, and the rules tried where they stand."""
+    """One pass over a text: the fixed texts of all patterns are searched, and rules are tried where one is found."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._wanted: dict[str, list[tuple[Rule, re.Pattern[str]]]] = {}

@@ -22,7 +22,7 @@ _RECORD = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+?)(?:-py\d(?:\.\d+)?)?\.
 
 @dataclass(frozen=True)
 class Distribution:
-    """A distribution as its metadata directory tells it.
+    """A distribution as its metadata directory describes it.
 
     Attributes:
         name: normalized name.
@@ -41,7 +41,7 @@ class Distribution:
 
     @cached_property
     def installer(self) -> str:
-        """Return who installed it (``pip``, ``uv``, ``conda``), empty when nobody said so."""
+        """Return what installed it (``pip``, ``uv``, ``conda``); empty when that is not recorded."""
         return _read(self.path / "INSTALLER").strip()
 
     @cached_property
@@ -105,7 +105,7 @@ def _read(path: Path) -> str:
 
 
 def _head(path: Path) -> str:
-    """Return what stands before the first empty line: the headers. A README of megabytes may follow them."""
+    """Return the headers: all before the first empty line. A README of megabytes may follow."""
     try:
         with open_file(path) as stream:
             text = b""

@@ -46,7 +46,7 @@ def algorithm_of(said: str) -> str:
 
 
 def place(site: str, path: str) -> str:
-    """Return where a path of RECORD lies: relative to site-packages, also above it (scripts), or absolute."""
+    """Return the file that a path of RECORD names: relative to site-packages, also above it (scripts), or absolute."""
     return path if path.startswith("/") else f"{site}/{path}"  # os.path.join takes five times as long
 
 

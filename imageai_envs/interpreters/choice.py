@@ -164,7 +164,7 @@ def _named(template: Template, wanted: str, context: Context) -> Interpreter:
 
 
 def _executable(wanted: str) -> Path:
-    """Return the file that a path or the name of a command stands for."""
+    """Return the file that a path or the name of a command means."""
     path = expanded(wanted)
     if not wanted.strip() or (path.name == wanted and not os.path.lexists(path)):
         command = shutil.which(wanted)

@@ -49,7 +49,7 @@ def find_interpreters(context: Context) -> tuple[Interpreter, ...]:
 
 
 def interrogate(executable: Path, home: Home, *, source: str) -> Interpreter:
-    """Ask one executable; one in a virtual environment stands for the interpreter that it was made from.
+    """Ask one executable; for one in a virtual environment, its base interpreter is returned.
 
     Args:
         executable: the file to ask.

@@ -52,7 +52,7 @@ _CONDA_AT_HOME = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "microm
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be a Python, and who keeps it."""
+    """A file that may be a Python, and the tool that manages it."""
 
     executable: Path
     source: str

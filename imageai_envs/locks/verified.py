@@ -63,7 +63,7 @@ class Cell:
 
 
 def lock_path(template: str, variant: str, target: Target) -> Path:
-    """Return where the verified lock of a template's variant for ``target`` lies, or would lie."""
+    """Return the path of the verified lock of a template's variant for ``target``, which need not exist."""
     return shipped_templates() / "locks" / template / f"{variant}-{target}.txt"
 
 
@@ -74,7 +74,7 @@ def verified_lock(inputs: LockInputs) -> Lock | None:
 
 
 def nearest_lock(inputs: LockInputs) -> Lock | None:
-    """Return the shipped lock of the same template, variant and target, whatever else is asked for.
+    """Return the shipped lock of the same template, variant and target, regardless of further requirements.
 
     Its pins are what a resolution with further requirements should stay near to.
     """

@@ -43,7 +43,7 @@ class Release:
         return f"{self.framework.title} {self.version}"
 
     def to_json(self) -> dict[str, str]:
-        """Return the pair that stands for it in data: its framework's name and the version."""
+        """Return it as plain data: the framework's name and the version."""
         return {self.framework.name: self.version}
 
 

@@ -108,7 +108,7 @@ def opencv_of(names: AbstractSet[str]) -> str:
 
 
 def followers(framework: Framework) -> frozenset[str]:
-    """Return the distributions whose version only the framework decides."""
+    """Return the distributions whose version the framework determines."""
     return FOLLOWERS if framework is TENSORFLOW else frozenset({"torchvision"})
 
 

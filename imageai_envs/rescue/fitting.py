@@ -289,7 +289,7 @@ def _admitted(requirement: Requirement, known: Releases | None) -> list[Version]
 
 
 def _rank(item: Item) -> tuple[bool, bool]:
-    """Order those who may give way: an exact pin before a range before a bare name; of equals the first."""
+    """Order what may be relaxed: an exact pin before a range before a bare name; of equals the first."""
     assert item.requirement is not None  # noqa: S101 - only what stands is ranked
     return bool(exact_version(item.requirement)), bool(item.requirement.specifier)
 

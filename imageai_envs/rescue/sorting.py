@@ -1,4 +1,4 @@
-"""Which lines are requirements of the user, and which ones the template answers, or nobody."""
+"""Which lines are requirements of the user, which the template already has, and which are dropped."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _torches(source: Source, choice: Choice) -> list[Problem]:
 
 
 def needed_by_nobody(names: Iterable[str], lock: Lock) -> frozenset[str]:
-    """Return the fewest of ``names`` that bring in all of them, by the lock's own record of who requires whom."""
+    """Return the smallest set of ``names`` that requires all of them, by the ``via`` comments of the lock."""
     requires: dict[str, set[str]] = {}
     for pin in lock.pins:
         for above in pin.via:

@@ -1,4 +1,4 @@
-"""What is to be rescued, whatever it was written in: one line per thing that someone wanted or had."""
+"""What is to be rescued, independent of its format: one line per requirement or installed distribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source asks for of ImageAI and of its companions that cannot work, whatever the index has."""
+"""Requirements on ImageAI and what it runs on that cannot work with any release."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def end_like(returncode: int) -> int:
 
 
 def flush() -> None:
-    """Write out what we still hold: after ``execve`` nobody would, and a child would write before us."""
+    """Flush our buffers: ``execve`` would lose them, and a child would write before us."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # none, closed, or nobody reads
             stream.flush()

@@ -174,7 +174,7 @@ class _Script(string.Template):
 
 
 def detect_shell() -> str:
-    """Return which supported shell we were started from; where that cannot be told, the one in ``$SHELL``.
+    """Return the supported shell that we were started from; if that is unknown, the one in ``$SHELL``.
 
     Raises:
         UsageProblem: it is none of :data:`SHELLS`.

@@ -1,4 +1,4 @@
-"""Template files that are wrong: what they would be, as far as can be told, so that none is silently passed over."""
+"""Invalid template files: which template each was meant to be, so that none is silently ignored."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def _is_imageai(template: Template, wanted: Version) -> bool:
 
 
 def _default(request: Request, catalog: Catalog) -> Entry:
-    """Return the entry for who asks for no version of a framework."""
+    """Return the entry for a request without a version of a framework."""
     if not catalog.entries:
         raise RequestError("No usable template was found.", hint="imageai-env templates list", code="no-template")
     defaults = load_defaults(shipped_templates() / DEFAULTS)

@@ -1,4 +1,4 @@
-"""Where the templates of the project lie: in the directory that one stands in, or in the nearest one above it."""
+"""The directory of the project's templates: in the working directory or its nearest parent that has one."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def load_template(path: Path) -> Template:
 
 
 def _framework(root: Table) -> Framework:
-    """Return the framework whose table is there; TensorFlow without one, so that its absence is what is told."""
+    """Return the framework whose table is there; TensorFlow without one, so that the missing table is reported."""
     return next((framework for framework in FRAMEWORKS if root.has(framework.name)), TENSORFLOW)
 
 

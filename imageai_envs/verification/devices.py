@@ -1,4 +1,4 @@
-"""What a probe is told of GPUs, by environment variables: it sees none, or uses one without keeping it from others."""
+"""Environment variables that tell a probe about GPUs: it sees none, or takes memory only as needed."""
 
 from __future__ import annotations
 

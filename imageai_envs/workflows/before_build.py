@@ -1,4 +1,4 @@
-"""What is worth saying before an environment is built. Nothing here refuses: who builds may know better."""
+"""Notes and warnings before an environment is built. Nothing here refuses."""
 
 from __future__ import annotations
 

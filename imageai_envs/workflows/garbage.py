@@ -120,7 +120,7 @@ def collect(items: tuple[Garbage, ...], context: Context) -> tuple[Garbage, ...]
 
 
 def _remove(item: Garbage, home: Home) -> None:
-    """Take a thing away from who may look for it. Caches are large: others wait at the gate no longer than a rename."""
+    """Rename an item out of the way before it is deleted: caches are large, and other processes wait for the gate."""
     if item.kind == "helper":
         # Its lock stays: whoever waits for a lock that is gone owns nothing, and would build beside the next.
         with held(_helper_lock(item.path)) as free:

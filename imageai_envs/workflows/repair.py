@@ -123,7 +123,7 @@ def _repair(
 
 
 def _at_risk(root: Path, findings: Sequence[Finding]) -> list[str]:
-    """Return what of the user's an installer may overwrite or delete: edited files, and others that lie among its own.
+    """Return files of the user that an installer may overwrite or delete: edited ones, and those among its own.
 
     Without a RECORD nobody knows whose the files are; uv takes away every ``__pycache__`` as a whole.
     """

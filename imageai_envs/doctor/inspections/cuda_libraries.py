@@ -36,7 +36,7 @@ _LIBDEVICE = "nvvm/libdevice/libdevice.10.bc"
 
 @dataclass(frozen=True)
 class Places:
-    """Where one TensorFlow finds CUDA libraries, and where they may lie without being found.
+    """Where a TensorFlow looks for CUDA libraries, and where else they may be.
 
     Attributes:
         own: directories that its search path reaches.

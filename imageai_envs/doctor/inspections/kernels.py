@@ -1,4 +1,4 @@
-"""Jupyter kernels whose Python is gone, or is not the one that their place or name promises.
+"""Jupyter kernels whose Python is gone, or is not the one that their directory or name suggests.
 
 A notebook runs in the Python that the kernel's ``kernel.json`` names first, not in the one that Jupyter runs in or
 that is active in the terminal.
@@ -129,7 +129,7 @@ def _kernel(subject: Subject, kernel: Kernel) -> list[Finding]:
 
 
 def is_subject(subject: Subject, python: Path) -> bool:
-    """Tell whether a path is the subject's Python, by whatever name in the same directory."""
+    """Tell whether a path is the subject's Python, under any name in the same directory."""
     if subject.root:
         return os.path.realpath(python.parent) == os.path.realpath(scripts_directory(subject.root))
     in_environment = (python.parent.parent / "pyvenv.cfg").is_file()

@@ -1,4 +1,4 @@
-"""Does the machine have what the installed packages need? Only what matters to what is installed is told.
+"""Does the machine have what the installed packages need? Only what concerns installed packages is reported.
 
 What is asked: system libraries of OpenCV, AVX, memory, disk, the C library, 32 bits, Windows' long paths, Rosetta.
 The parts for macOS and Windows follow documentation and were not run: unproven.

@@ -157,7 +157,7 @@ def _through(program: Path, environ: Mapping[str, str], path: tuple[Path, ...], 
 
 
 def _identity(python: Path) -> str:
-    """Return what tells installations apart: the environment's directory, or the real file of a Python outside."""
+    """Return what identifies an installation: the environment's directory, or the real file of another Python."""
     root = python.parent.parent
     return os.path.realpath(root if (root / "pyvenv.cfg").is_file() else python)
 

@@ -1,4 +1,4 @@
-"""Distributions whose versions go in pairs: keras with TensorFlow, torchvision with torch, all with the Python."""
+"""Distributions whose versions must match: keras and TensorFlow, torchvision and torch, each and the Python."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def marker_environment(subject: Subject) -> dict[str, str] | None:
 
 
 def _requirements(item: Distribution, environment: dict[str, str]) -> list[Requirement]:
-    """Return what applies here; ImageAI's own list is set aside, IMAGEAI_NEEDS stands for it."""
+    """Return the requirements that apply here; IMAGEAI_NEEDS replaces ImageAI's own list."""
     if item.name == "imageai":
         return []
     found = []
@@ -185,7 +185,7 @@ def _written(requirement: Requirement) -> str:
 
 
 def _chain(subject: Subject, item: Distribution) -> str:
-    """Return who brought ``item`` here: from what nothing else requires, down to it."""
+    """Return the chain of distributions that require ``item``, from one that nothing requires down to it."""
     names, seen = [f"{item.name} {item.version}"], {item.name}
     while parent := next(
         (other for other in subject.winners.values() if other.name not in seen and _wants(other, item.name)), None

@@ -1,4 +1,4 @@
-"""What some Pythons come without, and ImageAI imports all the same: tkinter."""
+"""tkinter: some Pythons come without it, and ImageAI imports it."""
 
 from __future__ import annotations
 

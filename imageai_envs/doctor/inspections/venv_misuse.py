@@ -60,7 +60,7 @@ def _none(subject: Subject) -> list[Finding]:
 
 
 def _unmarked(subject: Subject) -> list[Finding]:
-    """Find an environment whose pyvenv.cfg is gone: its Python starts, as the one that it was made from."""
+    """Find an environment whose pyvenv.cfg is gone: its Python then starts as the base interpreter."""
     facts, root = subject.facts, subject.executable.parent.parent
     if subject.root is not None or facts is None or not (scripts_directory(root) / "activate").is_file():
         return []

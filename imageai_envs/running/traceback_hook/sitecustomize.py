@@ -1,4 +1,4 @@
-"""Keep the traceback that ends this Python, for whoever started it.
+"""Write the traceback that ends this Python to a file, for the process that started it.
 
 Runs inside environments, first thing after `site` (Python 3.6 syntax): its directory is first on PYTHONPATH and is
 taken away from there again at once, so that the program and its children see what they would see without us. A
