@@ -106,7 +106,7 @@ def test_a_slow_writer_is_waited_for(tmp_path: Path) -> None:
 
     def write() -> None:
         with path.open("wb") as stream:
-            time.sleep(1.5)
+            time.sleep(0.6)  # longer than a pipe without a writer is waited for
             stream.write(b"late")
 
     writer = threading.Thread(target=write)
