@@ -583,13 +583,14 @@ def test_what_cannot_be_kept_is_not_deleted(root: Path, monkeypatch: pytest.Monk
     assert (root.with_name(kept) / "train.py").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_link_to_a_directory_goes_as_a_link(root: Path, home: Home, context: Context) -> None:
+def test_a_link_to_a_directory_goes_as_a_link(root: Path, tmp_path: Path, home: Home, context: Context) -> None:
     build(root, home, "half", finished=False, building=True)
-    (root / "lib").mkdir()
-    (root / "lib64").symlink_to("lib")
+    (tmp_path / "precious").mkdir()
+    (root / "lib64").symlink_to(tmp_path / "precious")
     discard(root, context)
     context.finish()
     assert neighbours(root) == []
+    assert (tmp_path / "precious").is_dir()
 
 
 def test_killed_between_the_marker_and_its_directory(root: Path, home: Home, context: Context) -> None:
