@@ -6,6 +6,8 @@ TensorFlow is a stand-in, and so is the driver (an empty library): no GPU is nee
 from __future__ import annotations
 
 import ctypes
+import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from imageai_envs.base.process import Log
 from imageai_envs.building.cuda_links import make_links, wanted_links
 from imageai_envs.installed.cuda_needs import needs_of
 from imageai_envs.locks.lockfile import Header, Lock
-from imageai_envs.request.framework import TENSORFLOW, Release
+from imageai_envs.request.framework import TENSORFLOW, TORCH, Release
 from imageai_envs.request.target import Target
 from imageai_envs.verification.cuda import is_proved_here, prove_cuda
 from tests.support.context import recording
@@ -133,8 +135,52 @@ def test_a_listed_gpu_that_does_not_compute_is_an_error(root: Path, lock: Lock, 
     assert caught.value.code == "gpu-does-not-compute"
 
 
+LIBRARIES = {soname: {"path": f"/{soname}"} for needs in [needs_of("2.10.1")] if needs for soname in needs.sonames}
+DEVICES = {"ok": True, "driver": False, "devices": []}
+
+
+def answering(root: Path, libraries: dict[str, object], devices: dict[str, object], end: str) -> None:
+    """Put a program in the place of the environment's Python; ``end`` sees in $3 which probe it is."""
+    texts = [shlex.quote(f"@@imageai-env@@{json.dumps(answer)}") for answer in ({"libraries": libraries}, devices)]
+    python = root / "bin" / "python"
+    python.unlink()
+    python.write_text(f"#!/bin/sh\n[ $3 = devices ] && echo {texts[1]} || echo {texts[0]}\n{end}\n", encoding="utf-8")
+    python.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("libraries", "devices", "end", "code"),
+    [
+        ({}, {}, "exit 0", None),
+        ({"libcudnn.so.8": {}}, {}, "exit 0", "cuda-library"),
+        ({"libcudnn.so.8": None}, {}, "exit 0", "cuda-library"),
+        ({}, {}, "[ $3 = devices ] || kill -SEGV $$", "cuda-library"),
+        ({}, {"ok": False}, "exit 0", "gpu-does-not-compute"),
+        ({}, {}, "[ $3 = libraries ] || exit 3", "gpu-does-not-compute"),
+    ],
+)
+def test_answers_and_status_must_agree(
+    root: Path,
+    lock: Lock,
+    tmp_path: Path,
+    libraries: dict[str, object],
+    devices: dict[str, object],
+    end: str,
+    code: str | None,
+) -> None:
+    opened = {soname: answer for soname, answer in (LIBRARIES | libraries).items() if answer is not None}
+    answering(root, opened, DEVICES | devices, end)
+    if code is None:
+        assert len(prove_cuda(root, lock, recording(log(tmp_path))).libraries) == len(LIBRARIES)
+        return
+    with pytest.raises(VerifyError) as caught:
+        prove_cuda(root, lock, recording(log(tmp_path)))
+    assert caught.value.code == code
+
+
 def test_only_linux_x86_64_is_proved(lock: Lock) -> None:
     assert is_proved_here(lock)
+    assert not is_proved_here(replace(lock, header=replace(lock.header, release=Release(TORCH, "1.12.1"))))
     assert not is_proved_here(replace(lock, header=replace(lock.header, variant="cpu")))
     windows = Target((3, 10), "win32", "amd64")
     assert not is_proved_here(replace(lock, header=replace(lock.header, target=windows)))

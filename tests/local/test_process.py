@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -209,6 +209,21 @@ def test_ctrl_c_ends_the_whole_group(pipe: Path, code: str) -> None:
         assert ends(stream, pid)
     out, _ = child.communicate(timeout=60)
     assert out == "interrupted\n"
+
+
+def test_ctrl_c_while_a_child_is_started_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.Popen
+    children: list[subprocess.Popen[str]] = []
+
+    def interrupted(*words: Any, **more: Any) -> subprocess.Popen[str]:
+        children.append(real(*words, **more))
+        signal.raise_signal(signal.SIGINT)
+        return children[0]
+
+    monkeypatch.setattr(process.subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(python("import time; time.sleep(30)"))
+    assert children[0].returncode == -signal.SIGTERM
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is of Linux")

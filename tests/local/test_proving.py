@@ -214,6 +214,36 @@ def test_what_a_process_proved_before_it_died_stands(root: Path, log: Log) -> No
     assert not proof.ok
 
 
+def test_one_wrong_stage_makes_its_feature_wrong(root: Path, log: Log) -> None:
+    answers = {
+        "detect_yolov3": GOOD,
+        "detect_retinanet": BAD,
+        "classify_resnet50": {},
+        "train_detection": {"ok": "yes"},
+    }
+    says(root, event(plan=[*answers]), *(event(done=name, answer=answer) for name, answer in answers.items()))
+    assert prove(root, recording(log)).features == {
+        "image classification": False,
+        "object detection": False,
+        "detection training": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "end", "proved"),
+    [
+        ("imports", "echo '@@imageai-env@@{}'", True),
+        ("imports", "exit 0", False),  # without its last word
+        ("imports", "kill -9 $$", False),
+        ("of another version", "echo '@@imageai-env@@{}'", False),  # then nothing that is known was tried
+    ],
+)
+def test_only_a_probe_that_came_to_its_end_proves(root: Path, log: Log, stage: str, end: str, proved: bool) -> None:
+    says(root, event(plan=[stage]), event(done=stage, answer=GOOD), end=end)
+    proof = prove(root, recording(log))
+    assert (all(proof.features.values()), proof.ok) == (True, proved)
+
+
 def test_a_probe_that_takes_too_long(root: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "_TIMEOUT", 2)
     lines = (event(plan=["imports", "detect_yolov3"]), event(started="imports"), event(done="imports", answer=GOOD))

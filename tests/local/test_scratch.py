@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,6 +173,30 @@ def test_a_path_that_is_too_long_for_sockets(home: Home, monkeypatch: pytest.Mon
         assert at_work(deep)  # gc can see us all the same
     assert not work.exists()
     assert not at_work(deep)
+
+
+def test_the_longest_path_for_sockets(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scratch(home, "lock") as work:
+        length = len(os.fsencode(work))
+    for longest, inside in ((length, True), (length - 1, False)):
+        monkeypatch.setattr(module, "_LONGEST", longest)
+        with scratch(home, "lock") as work:
+            assert (work.parent == home.cache / "scratch") is inside
+
+
+def test_a_directory_that_cannot_be_made_leaves_no_lock(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.mkdir
+
+    def full(path: Path, *words: Any, **more: Any) -> None:
+        if path.name.startswith("lock-"):
+            raise OSError(28, "No space left on device")
+        real(path, *words, **more)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with scratch(home, "lock") as work:
+        assert work.name.startswith("imageai-env-lock-")
+        assert entries(home) == []
+    assert entries(home) == []
 
 
 def test_who_is_at_work(home: Home) -> None:

@@ -156,9 +156,16 @@ def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
         assert pythons == {f"cp{minor.replace('.', '')}" for minor in template.python_preferred}
 
 
+def test_a_template_works_where_all_of_it_does() -> None:
+    cell = load_matrix()[0]
+    assert cell.works
+    assert not dataclasses.replace(cell, features={**cell.features, "detection training": False}).works
+
+
 def test_a_damaged_record_is_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_another_schema = json.dumps(json.loads((shipped_templates() / "matrix.json").read_bytes()) | {"schema": 2})
     monkeypatch.setattr(verified, "shipped_templates", lambda: tmp_path)
     assert load_matrix() == ()
-    for text in ("", "[]", json.dumps({"schema": 2, "cells": []}), json.dumps({"schema": 1, "cells": [{}]})):
+    for text in ("", "[]", of_another_schema, json.dumps({"schema": 1, "cells": [{}]})):
         (tmp_path / "matrix.json").write_text(text, encoding="utf-8")
         assert load_matrix() == ()

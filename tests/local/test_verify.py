@@ -259,6 +259,12 @@ def test_an_answer_does_not_count_when_the_probe_then_fails(root: Path, log: Log
         verify(root, lock(), "imports", recording(log))
 
 
+def test_a_probe_that_denies_it_is_no_proof_whatever_its_status(root: Path, log: Log) -> None:
+    fake_python(root, 'echo \'@@imageai-env@@{"ok": false, "stage": "import", "error": {"text": "wrong result"}}\'')
+    with pytest.raises(VerifyError, match="wrong result"):
+        verify(root, lock(), "inference", recording(log))
+
+
 def test_the_last_answer_counts(root: Path, log: Log) -> None:
     fake_python(root, 'echo \'@@imageai-env@@{"ok": false}\'; echo \'x @@imageai-env@@{"ok": true, "seconds": 2}\'')
     assert verify(root, lock(), "imports", recording(log)).seconds == 2.0

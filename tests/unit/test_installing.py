@@ -64,7 +64,8 @@ class Fake:
     did: list[str] = field(default_factory=list)
     name: str = "uv"
 
-    def apart(self, _cache: Path) -> Fake:
+    def apart(self, cache: Path) -> Fake:
+        cache.mkdir()
         return replace(self, is_apart=True)
 
     def install(
@@ -147,6 +148,21 @@ def test_an_altered_file_is_installed_anew_past_the_cache_and_then_the_cache_cle
     assert len(warnings) == 1
     assert f"{who} ({name})" in warnings[0]
     assert "# edited" not in (site / name).read_text(encoding="utf-8")
+    assert list((site.parents[2] / METADATA).iterdir()) == []
+
+
+def test_what_people_edit_is_shared_with_no_cache(site: Path, tmp_path: Path) -> None:
+    """Neither after the first installation nor after the second."""
+    mine = site / "imageai" / "__init__.py"
+
+    def link(_site: Path) -> None:
+        (tmp_path / "cached").unlink(missing_ok=True)
+        (tmp_path / "cached").hardlink_to(mine)
+
+    installed(Fake(site, cached=link))
+    assert mine.stat().st_nlink == 1
+    installed(Fake(site, cached=append("imageai/__init__.py"), fresh=link))
+    assert mine.stat().st_nlink == 1
 
 
 def test_a_file_that_the_cache_lost_is_installed_anew(site: Path) -> None:

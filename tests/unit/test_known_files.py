@@ -88,11 +88,15 @@ def test_an_edit_in_place_is_another_file(tmp_path: Path, ledger: Ledger) -> Non
     assert ledger.hashes([path]) == {path: digest(b"xbc")}
 
 
-@pytest.mark.parametrize("whole_seconds", [False, True])
-def test_a_file_written_just_now_is_hashed_again(tmp_path: Path, ledger: Ledger, whole_seconds: bool) -> None:
-    """A second write within one tick of the clock would keep the time: as git's racy entries."""
-    now = time.time_ns()
-    when = now // 10**9 * 10**9 if whole_seconds else now
+@pytest.mark.parametrize(("when", "later"), [(LONG_AGO, 10**7), (LONG_AGO // 10**9 * 10**9, 15 * 10**8)])
+def test_a_file_written_just_now_is_hashed_again(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, when: int, later: int
+) -> None:
+    """A second write within one tick of the clock would keep the time: as git's racy entries.
+
+    A clock of whole seconds has ticks of up to two.
+    """
+    monkeypatch.setattr(time, "time_ns", lambda: when + later)
     path = write(tmp_path / "a", b"abc", when)
     ledger.hashes([path])
     write(tmp_path / "a", b"xyz", when)
@@ -114,6 +118,33 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(
     ledger.hashes([path])
     monkeypatch.undo()
     assert ledger.hashes([path]) == {path: digest(b"abcd")}
+
+
+def test_a_file_that_was_another_while_it_was_read_is_not_known_by_its_old_time(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a", b"abc")
+    real = known_files._chunks
+
+    def altering(descriptor: int, size: int) -> list[bytes]:
+        write(tmp_path / "a", b"xyz", LONG_AGO + 10**9)
+        return list(real(descriptor, size))
+
+    monkeypatch.setattr(known_files, "_chunks", altering)
+    ledger.hashes([path])
+    monkeypatch.undo()
+    write(tmp_path / "a", b"abc")  # brought back with its time, as rsync does
+    assert ledger.hashes([path]) == {path: digest(b"abc")}
+
+
+def test_a_file_is_known_by_device_inode_size_and_time() -> None:
+    def key(**changed: int) -> bytes:
+        one = {"st_dev": 1, "st_ino": 2, "st_size": 3, "st_mtime_ns": 4} | changed
+        head = (stat.S_IFREG, one["st_ino"], one["st_dev"], 1, 0, 0, one["st_size"], 0, 0, 0)
+        return known_files._key(os.stat_result(head, {"st_mtime_ns": one["st_mtime_ns"]}))
+
+    keys = [key(), key(st_dev=9), key(st_ino=9), key(st_size=9), key(st_mtime_ns=9)]
+    assert len(set(keys)) == len(keys)
 
 
 def test_what_is_no_file_is_left_out(tmp_path: Path, ledger: Ledger) -> None:
@@ -223,6 +254,26 @@ def test_a_full_ledger_forgets_what_was_not_used(
     assert hashed == []
     ledger.hashes([two])
     assert hashed == [two]
+
+
+def test_a_ledger_that_is_too_long_is_ignored(
+    tmp_path: Path, ledger: Ledger, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write(tmp_path / name, name.encode()) for name in "12"]
+    ledger.hashes(paths)
+    monkeypatch.setattr(known_files, "_MOST", 1)
+    ledger.hashes(paths)
+    assert sorted(hashed) == sorted(paths * 2)
+
+
+def test_a_ledger_is_not_written_through_a_link(tmp_path: Path, ledger: Ledger) -> None:
+    path = write(tmp_path / "a", b"abc")
+    precious = Path(write(tmp_path / "precious", b"mine"))
+    directory = tmp_path / "cache" / "known-files"
+    directory.mkdir(mode=0o700, parents=True)
+    (directory / f"sha256.{os.getpid()}.new").symlink_to(precious)
+    assert ledger.hashes([path]) == {path: digest(b"abc")}
+    assert precious.read_bytes() == b"mine"
 
 
 def test_many_processes_and_kills_leave_a_whole_ledger(tmp_path: Path) -> None:
@@ -412,5 +463,9 @@ def test_a_copy_that_was_broken_off_leaves_the_file_and_is_made_again(
         with pytest.raises(KeyboardInterrupt):
             make_own_copies(root)
     assert (mine.read_bytes(), mine.stat().st_nlink) == (b"imageai", 2)
+    (root / METADATA / "own.copy").unlink()
+    cached = root.with_name("cache") / "numpy" / "__init__.py"
+    (root / METADATA / "own.copy").hardlink_to(cached)
     assert make_own_copies(root) == 1
+    assert cached.read_bytes() == b"numpy"
     assert list((root / METADATA).iterdir()) == []

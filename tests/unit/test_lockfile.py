@@ -189,6 +189,7 @@ def test_the_digest_follows_every_part() -> None:
     [
         ("# imageai-env lock, format 1", "# a file", "not a lock made by imageai-env"),
         ("format 1", "format 2", "has format 2"),
+        ("format 1", "format 0", "has format 0"),
         ("# template: tf2.10\n", "", "'template' line is missing"),
         ("# template: tf2.10", "# template:  ", "'template' line is missing or empty"),
         ("# engine: uv 0.13.9\n", "# engine: uv 0.13.9\n# engine: pip\n", "'engine' line is repeated"),
@@ -234,6 +235,7 @@ def test_damage_is_named(tmp_path: Path, old: str, new: str, words: str) -> None
         ("tensorflow: 2.10.1", "tensorflow: 2.10.1; import os", 6),
         ("tensorflow: 2.10.1", "tensorflow: --upgrade", 6),
         ("tensorflow: 2.10.1", "tensorflow: " + "1" * 5000, 6),
+        ("tensorflow: 2.10.1", "tensorflow: 2.10." + "1" * 100, 6),
         ("imageai: 2.1.6", "imageai: newest", 7),
         ("imageai: 2.1.6", "imageai: 2.1.6 (", 7),
         ("imageai: 2.1.6", "imageai: 2.1.6 (its own requirements are kept)", 7),
@@ -379,6 +381,12 @@ def test_nothing_stands_behind_a_pin_but_hashes(rest: str) -> None:
         parse_lock(TEXT.replace("numpy==1.23.5 ", f"numpy==1.23.5{rest} "))
     assert parse_pins(f"pytz==1{rest} --hash={C}") == (Pin("pytz", "1", (C,)),)  # a resolver's repeats true markers
     assert parse_lock(f"{TEXT.rstrip()} # mine\n") == LOCK
+
+
+def test_an_option_is_no_part_of_what_was_resolved() -> None:
+    for line in (f"six==1 --index-url x --hash={A}", f"six==1 \\\n    --hash={A} -i x"):
+        with pytest.raises(LockFileError, match="is not a pinned requirement"):
+            parse_pins(line)
 
 
 def test_a_mark_of_byte_order_is_no_part_of_a_lock(tmp_path: Path) -> None:

@@ -86,6 +86,13 @@ def test_a_forged_marker_is_a_claim(home: Home, tmp_path: Path, marker: str) -> 
     assert not owns(root, home)
 
 
+def test_a_pattern_in_a_marker_is_no_id(home: Home, tmp_path: Path) -> None:
+    root = make(tmp_path / "project" / ".venv", home)
+    (root / METADATA / "owner.json").write_text('{"id": "*"}', encoding="utf-8")
+    assert has_marker(root)
+    assert not owns(root, home)
+
+
 def test_a_copy_of_ours_is_not_ours(home: Home, tmp_path: Path) -> None:
     root = make(tmp_path / "project" / ".venv", home)
     for copy in (tmp_path / "copy", aside(tmp_path / "copy"), home.environments / "x"):
@@ -99,10 +106,11 @@ def test_one_that_was_renamed_in_the_store_is_ours(home: Home, tmp_path: Path) -
     renamed = root.rename(home.environments / "y")
     assert owns(renamed, home)
     assert name_of(renamed, home) == "y"
-    shutil.copytree(renamed, root)
-    assert owns(root, home)
-    assert not owns(renamed, home)  # the copy of another now
-    shutil.rmtree(root)
+    for other in (root, aside(root)):
+        shutil.copytree(renamed, other)
+        assert owns(other, home)
+        assert not owns(renamed, home)  # the copy of another now
+        shutil.rmtree(other)
     elsewhere = renamed.rename(tmp_path / "z")
     assert not owns(elsewhere, home)
 
@@ -181,6 +189,8 @@ def test_a_marker_without_an_id_is_ours_where_a_link_of_then_names_a_finished_on
     (root / METADATA / "state.json").unlink()
     begin_building(root)
     assert not owns(root, home)  # a clone may have come to where it was
+    forget("", root, home)  # of a rest that was deleted
+    assert links(home) == {"project": root}
     shutil.rmtree(root)
     forget_gone(root, home)
     assert links(home) == {}

@@ -165,11 +165,17 @@ def test_unfinished_and_damaged_ones_are_listed_without_a_state(store: Store) ->
 def test_records_that_lead_nowhere(store: Store, tmp_path: Path) -> None:
     register("gone", tmp_path / "gone", store.home)
     id_ = "0" * 32
-    for name, text in (("torn", '{"path": '), ("empty", "{}"), ("list", "[]"), ("number", '{"path": 1}')):
+    for name, text in (
+        ("torn", '{"path": '),
+        ("empty", "{}"),
+        ("list", "[]"),
+        ("number", '{"path": 1}'),
+        ("top", '{"path": "/"}'),
+    ):
         (store.home.records / f"{name}.{id_}.json").write_text(text, encoding="utf-8")
     (store.home.records / "foreign.json").touch()
     assert store.all() == []
-    assert [store.linked(name) for name in ("gone", "torn", "empty", "list", "number", "never")] == [None] * 6
+    assert [store.linked(name) for name in ("gone", "torn", "empty", "list", "number", "top", "never")] == [None] * 7
     with pytest.raises(RequestError, match="There is no environment 'gone'"):
         store.get("gone")
 

@@ -19,11 +19,22 @@ from imageai_envs.base.errors import InstallError, RequestError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
 from imageai_envs.environments import transaction
-from imageai_envs.environments.environment import METADATA, State, is_finished, read_state, write_state
-from imageai_envs.environments.ownership import aside, mark, owns, place_of, register
+from imageai_envs.environments.environment import (
+    METADATA,
+    Condition,
+    State,
+    begin_building,
+    condition_of,
+    is_finished,
+    read_state,
+    write_atomically,
+    write_state,
+)
+from imageai_envs.environments.ownership import aside, forget_gone, mark, owns, place_of, records, register
 from imageai_envs.environments.transaction import (
     check_free,
     discard,
+    is_held,
     is_unsettled,
     locked,
     recover,
@@ -36,6 +47,14 @@ from tests.support.tool import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 @pytest.fixture
@@ -123,17 +142,23 @@ def test_killed_before_the_new_one_has_its_name(root: Path, home: Home, context:
 def test_the_new_one_appears_with_its_marker(
     root: Path, monkeypatch: pytest.MonkeyPatch, home: Home, context: Context
 ) -> None:
+    """And with the note that it is being built: without it, it would be one whose state was lost."""
     seen: list[bool] = []
 
     def watched(place: Path, id_: str) -> None:
         mark(place, id_)
         seen.append(root.exists())
 
+    def watched_too(place: Path) -> None:
+        begin_building(place)
+        seen.append(root.exists())
+
     monkeypatch.setattr(transaction, "mark", watched)
+    monkeypatch.setattr(transaction, "begin_building", watched_too)
     with replacing(root, "x", context, force=False):
         assert is_unsettled(root, context)
         build(root, home, "new")
-    assert seen == [False]
+    assert seen == [False, False]
 
 
 def test_a_marker_that_cannot_be_written_brings_the_old_one_back(
@@ -148,6 +173,23 @@ def test_a_marker_that_cannot_be_written_brings_the_old_one_back(
     with pytest.raises(OSError, match="No space left"), replacing(root, "x", context, force=True):
         pytest.fail("the block must not run")
     assert (content(root), neighbours(root)) == ("old", ["x"])
+
+
+def test_what_cannot_be_deleted_again_is_not_forgotten(
+    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home, context: Context
+) -> None:
+    def full(place: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction, "begin_building", full)
+        patch.setattr(transaction.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(OSError, match="No space left"), replacing(root, "x", context, force=False):
+            pytest.fail("the block must not run")
+    assert len(neighbours(root)) == 1
+    assert is_unsettled(root, context)
+    settle(root, context)
+    assert neighbours(root) == []
 
 
 def test_killed_while_building_beside_an_old_one(root: Path, home: Home, context: Context) -> None:
@@ -228,6 +270,17 @@ def test_settling_spares_what_is_not_ours(root: Path, home: Home, context: Conte
     assert content(aside(root)) == "old"
 
 
+def test_a_finished_one_that_is_not_ours_does_not_end_the_old_one(root: Path, home: Home, context: Context) -> None:
+    """Somebody copied it there while ours was waiting."""
+    build(aside(root), home, "old")
+    mark(root, "0" * 32)
+    (root / METADATA / "requirements.txt").write_text("theirs", encoding="utf-8")
+    write_state(root, state("theirs"))
+    with pytest.raises(RequestError, match="left alone"):
+        settle(root, context)
+    assert (content(root), content(aside(root))) == ("theirs", "old")
+
+
 def test_a_directory_that_only_has_the_name_of_an_old_one(root: Path, home: Home, context: Context) -> None:
     aside(root).mkdir()
     (aside(root) / "precious").write_text("mine", encoding="utf-8")
@@ -244,6 +297,24 @@ def test_recover_mends_and_says_so(root: Path, home: Home, context: Context) -> 
     assert content(root) == "old"
 
 
+def test_whoever_holds_an_environment_finds_it_settled(root: Path, home: Home, context: Context) -> None:
+    build(aside(root), home, "old")
+    build(root, home, "half", finished=False, building=True)
+    with locked(root, context):
+        assert (content(root), neighbours(root)) == ("old", ["x"])
+
+
+def test_what_the_same_command_is_to_delete_is_settled_already(root: Path, home: Home) -> None:
+    listener = Listening()
+    context = Context(home, listener)
+    build(root, home, "old")
+    (root / "train.py").touch()
+    discard(root, context)
+    settle(root, context)
+    (kept,) = neighbours(root)
+    assert [kept in warning for warning in listener.warnings] == [True]
+
+
 # Replacing --------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +329,9 @@ def test_a_first_one(root: Path, home: Home, context: Context) -> None:
 
 def test_an_empty_directory_is_a_free_place(root: Path, home: Home, context: Context) -> None:
     root.mkdir()
+    with pytest.raises(ValueError, match="no"), replacing(root, "x", context, force=False):
+        raise ValueError("no")
+    assert (neighbours(root), list(root.iterdir())) == (["x"], [])
     with replacing(root, "x", context, force=False):
         build(root, home, "new")
     assert content(root) == "new"
@@ -364,6 +438,24 @@ def test_undo_when_the_new_one_cannot_be_deleted(common_place: Path) -> None:
     assert neighbours(root) == ["data", "x"]
 
 
+def test_undo_without_room_for_a_note_keeps_what_was_begun(
+    root: Path, monkeypatch: pytest.MonkeyPatch, home: Home
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    listener = Listening()
+    build(root, home, "old")
+    with pytest.raises(ValueError, match="no"), replacing(root, "x", Context(home, listener), force=True):
+        (root / "train.py").write_text("mine", encoding="utf-8")
+        monkeypatch.setattr(transaction, "plan_keeping", full)
+        raise ValueError("no")
+    (kept,) = set(neighbours(root)) - {"x"}
+    assert content(root) == "old"
+    assert (root.with_name(kept) / "train.py").read_text(encoding="utf-8") == "mine"
+    assert [kept in warning for warning in listener.warnings] == [True]
+
+
 def test_undo_of_a_first_one_that_cannot_be_deleted(common_place: Path) -> None:
     home = Home(common_place / "data", common_place / "cache", common_place / "config")
     context = Context(home, Silent())
@@ -401,6 +493,14 @@ def test_finished_ones_need_force(root: Path, home: Home) -> None:
         check_free(root, home, force=False)
     assert caught.value.code == "exists"
     check_free(root, home, force=True)
+
+
+def test_an_environment_without_a_record_is_refused_with_the_ways_out(root: Path, home: Home) -> None:
+    mark(root, "0" * 32)
+    with pytest.raises(RequestError, match="no record of it") as caught:
+        check_free(root, home, force=True)
+    assert caught.value.code == "not-ours"
+    assert "imageai-env adopt" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -463,6 +563,53 @@ def test_delete(root: Path, home: Home, context: Context) -> None:
     assert (target / "precious").exists()
 
 
+def test_what_cannot_be_kept_is_not_deleted(root: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    listener = Listening()
+    context = Context(home, listener)
+    build(root, home, "old")
+    (root / "train.py").write_text("mine", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction, "carry_out", full)
+        assert discard(root, context) is None
+        context.finish()
+    (rest,) = neighbours(root)
+    assert (root.with_name(rest) / "train.py").read_text(encoding="utf-8") == "mine"
+    assert "No space left" in listener.warnings[0]
+    settle(root, context)
+    (kept,) = neighbours(root)
+    assert (root.with_name(kept) / "train.py").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_link_to_a_directory_goes_as_a_link(root: Path, tmp_path: Path, home: Home, context: Context) -> None:
+    build(root, home, "half", finished=False, building=True)
+    (tmp_path / "precious").mkdir()
+    (root / "lib64").symlink_to(tmp_path / "precious")
+    discard(root, context)
+    context.finish()
+    assert neighbours(root) == []
+    assert (tmp_path / "precious").is_dir()
+
+
+def test_killed_between_the_marker_and_its_directory(root: Path, home: Home, context: Context) -> None:
+    """The last steps of a deletion: what is left is known by its name."""
+    for left in (METADATA, ""):
+        build(root, home, "old")
+        discard(root, context)
+        ((rest, _),) = context.later.items()
+        context.later.clear()
+        for entry in (rest / METADATA).iterdir():
+            entry.unlink()
+        if not left:
+            (rest / METADATA).rmdir()
+        forget_gone(root, home)
+        assert is_unsettled(root, context)
+        settle(root, context)
+        assert (neighbours(root), records(home)) == ([], [])
+
+
 def test_rests_of_killed_deletions_are_in_nobodys_way(
     root: Path, monkeypatch: pytest.MonkeyPatch, home: Home, context: Context
 ) -> None:
@@ -489,7 +636,7 @@ def test_a_kill_before_the_marker_was_whole_leaves_nothing_either(root: Path, ho
         assert neighbours(root) == ["x"]
         half = root.with_name(f".x.imageai-env-new-{register('x', root, home)[:8]}")
     for precious in ("file", f"{METADATA}/file"):
-        (half / precious).parent.mkdir(parents=True)
+        (half / METADATA).mkdir(parents=True)
         (half / precious).touch()
         assert not is_unsettled(root, context)
         settle(root, context)
@@ -514,6 +661,55 @@ def test_states_that_cannot_be_understood(root: Path, home: Home) -> None:
     path.write_bytes(b"\xff\xfe")
     assert read_state(root) is None
     assert owns(root, home)
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        (None, Condition.UNREADABLE),
+        ("{", Condition.UNREADABLE),
+        ('{"schema": 1}', Condition.UNREADABLE),
+        ('{"schema": "2"}', Condition.UNREADABLE),
+        ('{"schema": 2}', Condition.NEWER),
+    ],
+)
+def test_what_a_state_says_of_an_environment(root: Path, home: Home, text: str | None, condition: Condition) -> None:
+    build(root, home, "old")
+    path = root / METADATA / "state.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert condition_of(root) is condition
+    with pytest.raises(RequestError, match="There is an environment"):
+        check_free(root, home, force=False)
+    if text is None:
+        begin_building(root)
+        assert condition_of(root) is Condition.UNFINISHED
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, int, str]] = []
+
+    def watched(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        synced.append((status.st_ino, status.st_size, root.read_text(encoding="utf-8")))
+
+    write_atomically(root, "old")
+    monkeypatch.setattr(os, "fsync", watched)
+    write_atomically(root, "newer")
+    assert synced == [(root.stat().st_ino, len("newer"), "old")]
+    assert (root.read_text(encoding="utf-8"), neighbours(root)) == ("newer", ["x"])
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    write_atomically(root, "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(root, "new")
+    assert (root.read_text(encoding="utf-8"), neighbours(root)) == ("old", ["x"])
 
 
 # Two processes ----------------------------------------------------------------------------------------------------
@@ -554,6 +750,7 @@ def test_a_second_process_waits_and_says_so(root: Path, home: Home, context: Con
         assert "waiting for it" in waiting.stdout.readline()
         assert waiting.poll() is None
     assert waiting.stdout.readline() == "inside\n"
+    assert is_held(root, home)
     out, _ = waiting.communicate("\n", timeout=60)
     assert (out, waiting.returncode) == ("", 0)
 
