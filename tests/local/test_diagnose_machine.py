@@ -113,7 +113,7 @@ class Made:
     def see(self, environ: dict[str, str] | None = None, **facts: Any) -> Subject:
         subject = look_at(self.root / "bin" / "python", label="env", root=self.root, environ=environ or {"PATH": ""})
         assert subject.facts
-        linux: dict[str, Any] = {"sys_platform": "linux", "machine": "x86_64", "bits": 64, "libc": ("glibc", "2.36")}
+        linux: dict[str, Any] = {"sys_platform": "linux", "machine": "x86_64", "wide": True, "libc": ("glibc", "2.36")}
         changed = dataclasses.replace(subject.facts, **{**linux, **facts})
         return dataclasses.replace(subject, facts=changed)
 
@@ -210,7 +210,7 @@ def test_musl_and_32_bits(env: Made, sources: Callable[..., machine.Sources]) ->
     alpine = dataclasses.replace(sources(), musl=(Path("/lib/ld-musl-x86_64.so.1"),))
     assert ids(machine.inspect(env.see(libc=("", "")), alpine)) == [("warning", "musl")]
     assert machine.inspect(env.see(), alpine) == [], "musl installed beside glibc"
-    assert ids(machine.inspect(env.see(bits=32, machine="i686"), sources())) == [("warning", "python-32-bit")]
+    assert ids(machine.inspect(env.see(wide=False, machine="i686"), sources())) == [("warning", "python-32-bit")]
 
 
 @LINUX

@@ -220,7 +220,7 @@ def test_ctrl_c_while_a_child_is_started_is_not_lost(monkeypatch: pytest.MonkeyP
         signal.raise_signal(signal.SIGINT)
         return children[0]
 
-    monkeypatch.setattr(process.subprocess, "Popen", interrupted)
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(python("import time; time.sleep(30)"))
     assert children[0].returncode == -signal.SIGTERM

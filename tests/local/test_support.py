@@ -325,7 +325,9 @@ def test_each_session_writes_its_own_section(tmp_path: Path) -> None:
 # The command line ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [(), ("--version",), ("list", "--json"), ("nope",), ("show", "x"), ("gc", "--json")])
+@pytest.mark.parametrize(
+    "words", [(), ("--version",), ("list", "--json"), ("nope",), ("show", "x"), ("gc", "--dry-run", "--json")]
+)
 def test_a_forked_command_is_like_one_that_is_started(words: tuple[str, ...]) -> None:
     assert tool(*words) == started_tool(*words)
 

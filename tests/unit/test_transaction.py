@@ -6,6 +6,7 @@ A kill is told by what it leaves on the disk: each moment of a replacement is la
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -183,7 +184,7 @@ def test_what_cannot_be_deleted_again_is_not_forgotten(
 
     with monkeypatch.context() as patch:
         patch.setattr(transaction, "begin_building", full)
-        patch.setattr(transaction.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(OSError, match="No space left"), replacing(root, "x", context, force=False):
             pytest.fail("the block must not run")
     assert len(neighbours(root)) == 1
