@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -82,7 +84,7 @@ def test_what_a_person_adds(root: Path) -> None:
         "train.py", ".git/HEAD", ".git/refs/heads/x", "data/deep/er/picture.jpg", "bin/mine.sh", "ümläut name",
         "line\nbreak", f"{METADATA}/notes.txt", f"{site.relative_to(root)}/six/mine.py", "lib/mine.txt",
         f"{site.relative_to(root)}/mine.pth", f"{site.relative_to(root)}/six-1.0.dist-info/mine",
-        "data/__pycache__/notes.txt",
+        "data/__pycache__/notes.txt", "model.pyc", f"{METADATA}/.state.json.1.txt",
     ]  # fmt: skip
     for path in added:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +98,19 @@ def test_what_a_person_adds(root: Path) -> None:
 def test_a_closed_directory_is_a_persons(root: Path) -> None:
     (root / "secret").mkdir()
     (root / "secret" / "file").touch()
+    assert users_contents(root).added == ("secret",)
+
+
+def test_a_directory_that_nobody_may_look_into_is_a_persons(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "secret").mkdir()
+    real = os.scandir
+
+    def refusing(path: Path) -> Any:
+        if path.name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
     assert users_contents(root).added == ("secret",)
 
 
@@ -130,6 +145,24 @@ def test_a_record_that_leads_out_accounts_for_nothing(root: Path) -> None:
     with record.open("a", encoding="utf-8") as stream:
         stream.write("../../../../mine,,\n/etc/passwd,,\n../../../own,,\n")
     assert users_contents(root) == Contents()  # "own" is claimed by a script's path, as scripts are
+
+
+@pytest.mark.parametrize("root", ["listed"], indirect=True)
+def test_what_is_outside_is_nobodys_edit(root: Path) -> None:
+    (root.parent / "mine").write_text("mine", encoding="utf-8")
+    with (site_of(root) / "six-1.0.dist-info" / "RECORD").open("a", encoding="utf-8") as stream:
+        stream.write("../../../../mine,sha256=AAAA,4\n")
+    assert users_contents(root) == Contents()
+    created = json.loads((root / METADATA / "venv.json").read_text(encoding="utf-8"))
+    write_atomically(root / METADATA / "venv.json", json.dumps({**created, "../mine": "sha256=AAAA"}))
+    assert users_contents(root) == Contents()
+
+
+def test_an_installed_file_that_cannot_be_read_counts_as_edited(root: Path) -> None:
+    path = site_of(root) / "six" / "__init__.py"
+    path.unlink()
+    os.mkfifo(path)
+    assert users_contents(root) == Contents(edited=(path.relative_to(root).as_posix(),))
 
 
 def test_of_an_unfinished_one_only_the_top_can_be_told(root: Path) -> None:

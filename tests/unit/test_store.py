@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from imageai_envs.base.context import Context
 from imageai_envs.base.errors import BusyError, LockFileError, RequestError
@@ -15,7 +16,7 @@ from imageai_envs.base.progress import Silent
 from imageai_envs.environments.environment import METADATA, State, write_lock, write_state
 from imageai_envs.environments.ownership import aside, forget, mark, marker_of, owns, place_of, register
 from imageai_envs.environments.store import MAX_NAME, Store, looks_like_path, validate_name
-from imageai_envs.environments.transaction import is_unsettled, locked
+from imageai_envs.environments.transaction import discard, is_unsettled, locked
 from imageai_envs.locks.lockfile import Header, Lock, Pin
 from imageai_envs.request.framework import TENSORFLOW, Release
 from imageai_envs.request.request import Request
@@ -25,6 +26,8 @@ from imageai_envs.workflows.remove import remove
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from imageai_envs.environments.users_files import Kept
 
 
 @pytest.fixture
@@ -100,6 +103,45 @@ def test_bad_names(name: str, why: str) -> None:
 def test_names_and_paths_are_told_apart() -> None:
     assert all(looks_like_path(text) for text in ("./x", ".venv", "../x", "/srv/env", "~/env", "a/b", "a\\b"))
     assert not any(looks_like_path(text) for text in ("x", "tf2.10", "a~b"))
+
+
+@pytest.mark.parametrize("kind", ["here", "above", "home", "above home", "mount point", "work tree"])
+def test_places_that_an_environment_would_be_in_the_way_of(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    here, home, tree = tmp_path / "a" / "here", tmp_path / "b" / "home", tmp_path / "c" / "tree"
+    for place in (here, home, tree / ".git"):
+        place.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(os.path, "ismount", lambda place: place == tmp_path / "d")
+    places = {
+        "here": here, "above": here.parent, "home": home, "above home": home.parent, "mount point": tmp_path / "d",
+        "work tree": tree,
+    }  # fmt: skip
+    assert store.place("x", tmp_path / "e") == ("x", tmp_path / "e")
+    with pytest.raises(RequestError, match="cannot become an environment") as caught:
+        store.place("x", places[kind])
+    assert caught.value.code == "bad-place"
+
+
+def test_one_without_a_record_is_held_to_be_read_alone(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "clone"
+    mark(root, "0" * 32)
+    with store.hold(str(root), to_read=True) as found:
+        assert not found.ours
+    with pytest.raises(RequestError, match="no record of it"), store.hold(str(root)):
+        pytest.fail("the block must not run")
+
+
+def test_a_name_belongs_to_one_place(store: Store, tmp_path: Path) -> None:
+    root = build(tmp_path / "one" / ".venv", store, "taken")
+    build(store.home.environments / "stored", store)
+    assert store.place("taken", root) == ("taken", root)
+    for name in ("taken", "stored"):
+        with pytest.raises(RequestError, match="There is another environment called") as caught:
+            store.place(name, tmp_path / "two" / ".venv")
+        assert caught.value.code == "exists"
 
 
 def test_an_empty_store(store: Store) -> None:
@@ -303,6 +345,38 @@ def test_removing_frees_what_nobody_shares_and_forgets_the_name(store: Store, tm
     assert (removed.kept.place / "mine").stat().st_size == 300_000
     store.context.finish()
     assert not list(store.home.records.iterdir())
+
+
+def test_removing_holds_the_environment_and_forgets_all_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = build(tmp_path / "project" / ".venv", store, "project")
+    register("project", root, store.home)  # of one that somebody deleted by hand
+    held: list[bool] = []
+
+    def watched(directory: Path, context: Context) -> Kept | None:
+        (file,) = store.home.locks.iterdir()
+        with pytest.raises(Timeout):
+            FileLock(file).acquire(timeout=0)
+        held.append(True)
+        return discard(directory, context)
+
+    monkeypatch.setattr("imageai_envs.workflows.remove.discard", watched)
+    remove(store.get("project"), store)
+    store.context.finish()
+    assert held == [True]
+    assert not list(store.home.records.iterdir())
+
+
+def test_the_directory_that_one_stands_in_is_not_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = build(store.home.environments / "x", store)
+    (root / "below").mkdir()
+    for place in (root, root / "below"):
+        monkeypatch.chdir(place)
+        with pytest.raises(RequestError, match="You are in") as caught:
+            remove(store.get("x"), store)
+        assert caught.value.code == "in-use"
+    assert (root / "below").is_dir()
 
 
 def test_removing_by_directory_keeps_another_of_the_name(store: Store, tmp_path: Path) -> None:
