@@ -165,6 +165,15 @@ def test_an_installed_file_that_cannot_be_read_counts_as_edited(root: Path) -> N
     assert users_contents(root) == Contents(edited=(path.relative_to(root).as_posix(),))
 
 
+@pytest.mark.parametrize("root", ["listed"], indirect=True)
+def test_a_link_that_cannot_be_read_counts_as_edited(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(_: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.readlink", refusing)
+    assert "bin/python" in users_contents(root).edited
+
+
 def test_of_an_unfinished_one_only_the_top_can_be_told(root: Path) -> None:
     (root / METADATA / "state.json").unlink()
     begin_building(root)
