@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from imageai_envs.base.progress import Silent
 from imageai_envs.environments.contents import Contents
 from imageai_envs.environments.environment import write_lock
 from imageai_envs.environments.store import Store
-from imageai_envs.workflows import maintain
+from imageai_envs.request.request import Request
+from imageai_envs.workflows import maintain, relock
 from imageai_envs.workflows import repair as repairing
 from imageai_envs.workflows.maintain import RebuildOptions, extra_requirements, recreate, rename, sync, upgrade
 from imageai_envs.workflows.repair import repair
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from imageai_envs.environments.environment import Environment
     from imageai_envs.locks.lockfile import Lock
+    from imageai_envs.workflows.create import CreateOptions
 
 OPTIONS = RebuildOptions()
 FOUND = (Finding("file-altered", "error", "six", "six/__init__.py is another one", "", "", "six"),)
@@ -66,6 +69,39 @@ def test_one_outside_the_store_has_no_other_name(store: Store, tmp_path: Path) -
     with pytest.raises(RequestError) as caught:
         rename(store.get("project"), "y", store, OPTIONS)
     assert caught.value.code == "not-in-store"
+
+
+@pytest.mark.parametrize("level", [None, "imports"])
+def test_an_environment_is_proved_again_as_it_was(
+    environment: Environment, store: Store, monkeypatch: pytest.MonkeyPatch, level: str | None
+) -> None:
+    planned: list[CreateOptions] = []
+    monkeypatch.setattr(maintain, "plan_creation", lambda options, _context: planned.append(options))
+    monkeypatch.setattr(maintain, "execute", lambda *_: None)
+    assert environment.state is not None
+    proved = replace(environment, state=replace(environment.state, verified="inference"))
+    recreate(proved, store.context, replace(OPTIONS, verify=level))
+    recreate(replace(environment, state=None), store.context, replace(OPTIONS, verify=level), name="y")
+    assert [(options.verify, options.force) for options in planned] == [
+        (level or "inference", True),
+        (level or "inference", False),  # a second one replaces nothing
+    ]
+
+
+def test_a_lock_that_cannot_be_written_leaves_the_old_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "lock.txt"
+    path.write_text(LOCK.render(), encoding="utf-8")
+    other = replace(LOCK, header=replace(LOCK.header, variant="gpu"))
+    monkeypatch.setattr(relock, "_compile", lambda *_: other)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        relock.update_lock(relock.LockOptions(Request(), path), store.context)
+    assert path.read_text(encoding="utf-8") == LOCK.render()
 
 
 def test_a_lock_of_the_same_pins_is_another_lock(
