@@ -113,7 +113,7 @@ def test_a_lock_of_the_same_pins_is_another_lock(
         wanted.append(lock)
         return SimpleNamespace(kept=())
 
-    monkeypatch.setattr(maintain.packages, "inspect", lambda _view: ())
+    monkeypatch.setattr("imageai_envs.checks.packages.inspect", lambda _view: ())
     monkeypatch.setattr(maintain, "recreate", built)
     other = replace(LOCK, header=replace(LOCK.header, variant="gpu"))
     for lock in (LOCK, other):
