@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock, Timeout
 
 from imageai_envs.base.context import Context
 from imageai_envs.base.errors import ImageAIEnvError, LockFileError, UnsolvableError
-from imageai_envs.base.paths import Home
+from imageai_envs.base.paths import METADATA, Home
 from imageai_envs.base.progress import Silent
 from imageai_envs.environments.environment import State, write_state
 from imageai_envs.environments.ownership import mark, register
@@ -257,6 +258,20 @@ def test_created_and_linked_with_a_record(index: Index, home: Home, template: Pa
     assert {"lock", "venv", "install", "verify"} <= set(created.seconds)
     assert created.log.is_file()
     assert created.verification.level == "none"
+    assert "bin/activate" in (environment.root / METADATA / "venv.json").read_text(encoding="utf-8")
+
+
+def test_the_place_is_held_while_it_is_built(lock: Lock, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watched(*_: object) -> None:
+        (file,) = home.locks.iterdir()
+        with pytest.raises(Timeout):
+            FileLock(file).acquire(timeout=0)
+        raise ValueError("it was held")
+
+    monkeypatch.setattr("imageai_envs.workflows.create._build", watched)
+    context = Context(home, Silent())
+    with pytest.raises(ValueError, match="it was held"):
+        execute(plan_creation(CreateOptions(Request(), "x", lock=lock), context), context)
 
 
 def test_too_little_room_is_a_warning(index: Index, home: Home, template: Path) -> None:

@@ -5,6 +5,7 @@ A kill is told by what it leaves on the disk: each moment of a replacement is la
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -659,6 +660,17 @@ def test_states_that_cannot_be_understood(root: Path, home: Home) -> None:
     for text in ("", "[]", "null", "{}", whole.replace('"schema": 1', '"schema": 2'), whole.replace('"name"', '"nam"')):
         path.write_text(text, encoding="utf-8")
         assert read_state(root) is None
+    data = json.loads(whole)
+    asked = data["request"]
+    for wrong in (
+        {"created": ["now"]},
+        {"lock": 1},
+        {"seconds": []},
+        {"request": asked | {"tensorflow": 2}},
+        {"request": asked | {"extras": [1]}},
+    ):
+        path.write_text(json.dumps(data | wrong), encoding="utf-8")
+        assert read_state(root) is None, wrong
     path.write_bytes(b"\xff\xfe")
     assert read_state(root) is None
     assert owns(root, home)
