@@ -662,13 +662,14 @@ def test_states_that_cannot_be_understood(root: Path, home: Home) -> None:
         assert read_state(root) is None
     data = json.loads(whole)
     asked = data["request"]
-    for wrong in (
+    wrongs: tuple[dict[str, object], ...] = (
         {"created": ["now"]},
         {"lock": 1},
         {"seconds": []},
         {"request": asked | {"tensorflow": 2}},
         {"request": asked | {"extras": [1]}},
-    ):
+    )
+    for wrong in wrongs:
         path.write_text(json.dumps(data | wrong), encoding="utf-8")
         assert read_state(root) is None, wrong
     path.write_bytes(b"\xff\xfe")
