@@ -70,7 +70,7 @@ NAMES = (
         "not made by imageai-env",
         "not-ours",
     ),
-    _name((*_CREATE, "y", "--path", "/"), (*_CREATE, "y", "--path", ".other"), "/", "in-use"),
+    _name((*_CREATE, "y", "--path", "/"), (*_CREATE, "y", "--path", ".other"), "/", "bad-place"),
     _name(
         (*_CREATE, "y", "--path", "~nobody-of-that-name/x"),
         (*_CREATE, "y", "--path", ".other"),
