@@ -6,8 +6,6 @@ import base64
 import hashlib
 import os
 import stat
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -274,31 +272,6 @@ def test_a_ledger_is_not_written_through_a_link(tmp_path: Path, ledger: Ledger) 
     (directory / f"sha256.{os.getpid()}.new").symlink_to(precious)
     assert ledger.hashes([path]) == {path: digest(b"abc")}
     assert precious.read_bytes() == b"mine"
-
-
-def test_many_processes_and_kills_leave_a_whole_ledger(tmp_path: Path) -> None:
-    directory = tmp_path / "known"
-    paths = [write(tmp_path / f"{number}", b"x" * number) for number in range(200)]
-    code = "import sys; from pathlib import Path; from imageai_envs.installed.known_files import Ledger\n"
-    code += "ledger = Ledger(Path(sys.argv[1]))\n"
-    code += "while True:\n    for path in sys.argv[2:]:\n        ledger._add(dict([(path.encode()[-32:].ljust(32), "
-    code += "b'sha256=' + b'x' * 43)]))\n"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    children = [subprocess.Popen([sys.executable, "-c", code, directory, *paths], env=environment) for _ in range(3)]
-    ledger = Ledger(directory)
-    end = time.monotonic() + 2
-    reads = 0
-    while time.monotonic() < end or not ledger._read():
-        found = ledger._read()
-        assert all(len(key) == 32 and value == b"sha256=" + b"x" * 43 for key, value in found.items())
-        reads += bool(found)
-        assert time.monotonic() < end + 30
-    for child in children:
-        child.kill()
-        child.wait()
-    assert reads
-    assert ledger._read()
-    assert ledger.hashes(paths) == hash_files(paths)
 
 
 @given(st.lists(st.binary(max_size=5000), max_size=20))
