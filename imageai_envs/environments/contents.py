@@ -111,15 +111,6 @@ def added_files(root: Path) -> tuple[str, ...]:
     return _all_added(root, _Installed.read(root))
 
 
-def edited_files(root: Path, ledger: Ledger | None = None) -> tuple[str, ...]:
-    """Return the files of the environment at ``root`` that are not as they were installed (see :class:`Contents`).
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    return _all_edited(root, _Installed.read(root), ledger)
-
-
 def _all_added(root: Path, installed: _Installed) -> tuple[str, ...]:
     if condition_of(root) is Condition.UNFINISHED:
         top = [entry.name for entry in root.iterdir()] if root.is_dir() else []

@@ -127,17 +127,6 @@ def _is_one_of(path: str, said: set[str]) -> bool:
     return any(hash_file(path, algorithm_of(one)) == one for one in said if algorithm_of(one))
 
 
-def altered_files(
-    site: Path, ledger: Ledger | None = None, misrecorded: Mapping[str, str] | None = None
-) -> dict[str, list[str]]:
-    """Return the files that are there and other ones than RECORD says, by distribution (see :func:`differences`)."""
-    found = {
-        name: [item.path for item in items if item.found]
-        for name, items in differences(site, ledger, misrecorded).items()
-    }
-    return {name: paths for name, paths in found.items() if paths}
-
-
 def listing(paths: list[str], most: int = 3) -> str:
     """Return a few of the paths in words."""
     return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")

@@ -39,8 +39,6 @@ _ALONE = ("-E", "-s", "-S")
 _QUESTIONS = Path(__file__).with_name("interpreter_facts.py")
 _MARK = "@@imageai-env@@"
 NO_ANSWER = "it did not answer as a Python does"
-
-
 _WORDS = ("executable", "level", "implementation", "sys_platform", "machine", "no_tkinter")
 
 

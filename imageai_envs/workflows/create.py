@@ -275,6 +275,7 @@ def execute(plan: Plan, context: Context) -> Created:
     if plan.interpreter is None:
         raise RequestError("This plan still has to fetch a Python.", code="no-python")
     interpreter, clock = plan.interpreter, _Clock()
+    context = replace(context, log=plan.log)
     warn_about_space(plan, context.reporter)
     warn_about_gpu(plan, interpreter, context.reporter)
     plan.root.parent.mkdir(parents=True, exist_ok=True)
@@ -302,7 +303,7 @@ def _resolve(plan: Plan, interpreter: Interpreter, context: Context) -> Lock:
         # With further requirements: as near as possible to the set that was proved.
         near = None if plan.options.upgrade else nearest_lock(inputs)
         keep = near.pins if near else ()
-        lock = compile_lock(inputs, plan.engine, interpreter, replace(context, log=plan.log), preferred=keep)
+        lock = compile_lock(inputs, plan.engine, interpreter, context, preferred=keep)
         cache_lock(lock, context.home)
     return lock
 
@@ -311,17 +312,17 @@ def _build(plan: Plan, interpreter: Interpreter, lock: Lock, context: Context, c
     write_lock(plan.root, lock)
     with clock.step("venv"):
         context.reporter.step(f"creating a virtual environment of Python {interpreter.version_text}")
-        pip = create_venv(interpreter, plan.root, plan.name, replace(context, log=plan.log), plan.engine.uv)
+        pip = create_venv(interpreter, plan.root, plan.name, context, plan.engine.uv)
         record_creation(plan.root)
     with clock.step("install"), scratch(context.home, "install") as work:
         context.reporter.step(f"installing {len(lock.pins)} distributions with {plan.engine.name}")
         variant = plan.selection.template.variants[plan.selection.variant]
         beside = (*(() if lock.pin("pip") else pip), *beside_lock.wheels(variant, work))
-        installer = Installer(plan.engine, plan.root, lock, replace(context, log=plan.log))
+        installer = Installer(plan.engine, plan.root, lock, context)
         misrecorded = installer.install(work, beside=beside)
         beside_lock.add(plan.root, variant, lock.header.target, context.reporter, misrecorded)
     with clock.step("verify"):
-        return verify(plan.root, lock, plan.options.verify, replace(context, log=plan.log))
+        return verify(plan.root, lock, plan.options.verify, context)
 
 
 def _state(plan: Plan, interpreter: Interpreter, lock: Lock, verification: Verification, clock: _Clock) -> State:

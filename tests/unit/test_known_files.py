@@ -18,7 +18,7 @@ from imageai_envs.base.paths import METADATA
 from imageai_envs.building.own_copies import make_own_copies
 from imageai_envs.installed import known_files
 from imageai_envs.installed.known_files import Ledger, hash_file, hash_files
-from imageai_envs.installed.record_files import altered_files, differences, read_record
+from imageai_envs.installed.record_files import differences, read_record
 
 LONG_AGO = 1_600_000_000_123_456_789  # nanoseconds
 
@@ -26,6 +26,17 @@ LONG_AGO = 1_600_000_000_123_456_789  # nanoseconds
 def digest(data: bytes, algorithm: str = "sha256") -> str:
     value = base64.urlsafe_b64encode(hashlib.new(algorithm, data).digest()).rstrip(b"=").decode()
     return f"{algorithm}={value}"
+
+
+def altered_files(
+    site: Path, ledger: Ledger | None = None, misrecorded: dict[str, str] | None = None
+) -> dict[str, list[str]]:
+    """Return the files that are there and other ones than RECORD says, by distribution (see :func:`differences`)."""
+    found = {
+        name: [item.path for item in items if item.found]
+        for name, items in differences(site, ledger, misrecorded).items()
+    }
+    return {name: paths for name, paths in found.items() if paths}
 
 
 def write(path: Path, data: bytes, when: int = LONG_AGO) -> str:
