@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from imageai_envs.locks.lockfile import Header, digest_inputs
 
 if TYPE_CHECKING:
@@ -58,8 +61,9 @@ class LockInputs:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """Distributions that are left out of the result."""
-        return self.selection.template.left_out(self.selection.version)
+        """Distributions that are left out of the result; never what the variant itself requires."""
+        own = {canonicalize_name(Requirement(text).name) for text in self.requirements}
+        return tuple(name for name in self.selection.template.left_out(self.selection.version) if name not in own)
 
     @property
     def digest(self) -> str:

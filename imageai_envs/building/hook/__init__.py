@@ -18,7 +18,7 @@ from imageai_envs.request.stack import HOOK
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = "1.0"
+VERSION = "2.0"
 _FILES = ("_imageai_envs_hook.py", "imageai_envs_hook.pth")
 _INFO = f"imageai_envs_hook-{VERSION}.dist-info"
 _METADATA = f"""\

@@ -60,16 +60,13 @@ class ImageAI216(ImageAI2):
     hint = ": this Keras drops Adam's argument lr"
 
     def keras(self):
-        """Return TensorFlow's Keras."""
-        import tensorflow
-
-        return tensorflow.keras
+        """Return the Keras that ImageAI sees: TensorFlow's, from 2.16 on tf_keras."""
+        return importlib.import_module("imageai.Classification").tf.keras
 
     def tidy(self):
         """Give back what a stage's models hold."""
-        keras = getattr(sys.modules.get("tensorflow"), "keras", None)
-        if keras is not None:
-            keras.backend.clear_session()
+        if "imageai.Classification" in sys.modules:
+            self.keras().backend.clear_session()
 
     def fresh(self):
         """Make what follows the same in each run: Keras draws from Python, NumPy or TensorFlow, by its version."""
@@ -233,6 +230,7 @@ def _imagenet_modules():
     for name in (
         "keras.applications.imagenet_utils",
         "keras.src.applications.imagenet_utils",
+        "tf_keras.src.applications.imagenet_utils",
         "tensorflow.python.keras.applications.imagenet_utils",
     ):
         try:
