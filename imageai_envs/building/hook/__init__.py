@@ -12,25 +12,50 @@ import zipfile
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
+from packaging.version import InvalidVersion, Version
+
+from imageai_envs.building.hook import _imageai_envs_hook as hook
 from imageai_envs.installed.local_wheel import LocalWheel, local_wheel
 from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-VERSION = "2.0"
+
+VERSION: str = hook.__version__
 _FILES = ("_imageai_envs_hook.py", "imageai_envs_hook.pth")
 _INFO = f"imageai_envs_hook-{VERSION}.dist-info"
 _METADATA = f"""\
 Metadata-Version: 2.1
 Name: {HOOK}
 Version: {VERSION}
-Summary: Runtime hook of imageai-env: legacy optimizers for ImageAI, libdevice for XLA. IMAGEAI_ENV_HOOK=0 turns it off.
+Summary: Runtime hook of imageai-env: ImageAI 2.1.6 with newer packages. IMAGEAI_ENV_HOOK=0 turns it off.
 License: MIT
 Requires-Python: >=3.6
 """
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imageai-env\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same bytes, and so the same hash, every time
+
+
+def shims_for(versions: Mapping[str, str]) -> tuple[hook.Shim, ...]:
+    """Return the rows of the hook's table that act where these distributions are installed beside ImageAI 2.1.6.
+
+    Args:
+        versions: version by normalized name; what is no PEP 440 version is passed over.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for name, text in versions.items():
+        try:
+            version = Version(text)
+        except InvalidVersion:
+            continue
+        found[name.replace("-", "_")] = (version.major, version.minor)
+    held = next((name for name in hook.TENSORFLOWS if name in found), None)
+    if held:
+        found["tensorflow"] = found[held]
+    shims: tuple[hook.Shim, ...] = hook.needed(found)  # type: ignore[no-untyped-call]  # syntax of Python 3.6
+    return shims
 
 
 def write_wheel(directory: Path) -> LocalWheel:

@@ -6,7 +6,8 @@ the versions that need it. There is one mechanism: a module that a row serves is
 own, and gets views of the modules that the row is about. No file and no module is changed, and what other code in the
 process imports is what it would be without us.
 
-``IMAGEAI_ENV_HOOK=0`` turns all of it off. Python 3.6 syntax; nothing is imported at start that Python has not imported.
+``IMAGEAI_ENV_HOOK=0`` turns all of it off. Python 3.6 syntax; nothing is imported at start that Python has not imported
+already.
 """
 
 import os
@@ -225,7 +226,7 @@ class _Views:
         )
         self._views = {}
 
-    def import_(self, name, globals=None, locals=None, fromlist=(), level=0):
+    def import_(self, name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002 - as the builtin's
         """Do what ``__import__`` does; answer with a view where a row is about what is imported."""
         real = sys.modules["builtins"].__import__
         if level or name.partition(".")[0] not in self._tops:
@@ -244,7 +245,7 @@ class _Views:
         for length in range(len(parts), 0, -1):
             gets = self.names.get(".".join(parts[:length]))
             if gets:
-                return ".".join([gets] + parts[length:])
+                return ".".join([gets, *parts[length:]])
         return name
 
     def seen(self, name, value):
@@ -268,7 +269,7 @@ class _Views:
         for length in range(1, len(parts)):
             try:
                 value = getattr(value, parts[length])
-            except AttributeError:
+            except AttributeError:  # noqa: PERF203 - three rounds
                 __import__(".".join(parts[: length + 1]))
                 value = getattr(value, parts[length])
         return value
@@ -283,6 +284,8 @@ class _View:
     def __getattr__(self, name):
         own = self.__dict__
         views, path = own["_views"], own["_name"] + "." + name
+        if name == "__all__":  # `from module import *` would look into our own __dict__
+            return getattr(own["_module"], name, [one for one in dir(own["_module"]) if not one.startswith("_")])
         if path in views.names:
             try:
                 value = views.seen(path, views.given(path))
@@ -299,7 +302,7 @@ class _View:
         return dir(self._module)
 
 
-def _no_decorator(*arguments, **options):
+def _no_decorator(*arguments, **options):  # noqa: ARG001 - as matplotlib's
     """Return a decorator that returns what it is given."""
     return lambda decorated: decorated
 
@@ -312,4 +315,3 @@ def _views():
     if not _made:
         _made.append(_Views(needed(_versions())))
     return _made[0]
-
