@@ -93,7 +93,7 @@ def test_the_hook_is_missed_and_mended(root: Path) -> None:
     assert list(findings()) == ["hook-missing"]
     assert tool("repair", "x").code == 0
     assert findings() == {}
-    hook = site(root) / "_imageai_envs_hook.py"
+    hook = site(root) / "_imageai_envs_hook" / "__init__.py"
     text = hook.read_text()
     hook.unlink()
     hook.write_text(text + "# mine\n")

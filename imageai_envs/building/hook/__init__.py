@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from imageai_envs.building.hook import _imageai_envs_hook as hook
+from imageai_envs.building.hook._imageai_envs_hook import __version__, shims
 from imageai_envs.installed.local_wheel import LocalWheel, local_wheel
 from imageai_envs.request.stack import HOOK
 
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from imageai_envs.building.hook._imageai_envs_hook.shims import Shim
 
-VERSION: str = hook.__version__
-_FILES = ("_imageai_envs_hook.py", "imageai_envs_hook.pth")
+
+VERSION: str = __version__
+_PACKAGE = "_imageai_envs_hook"
+_FILES = (*(f"{_PACKAGE}/{name}.py" for name in ("__init__", "shims", "views")), "imageai_envs_hook.pth")
 _INFO = f"imageai_envs_hook-{VERSION}.dist-info"
 _METADATA = f"""\
 Metadata-Version: 2.1
@@ -38,7 +41,7 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: imageai-env\nRoot-Is-Purelib: true\nTag
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same bytes, and so the same hash, every time
 
 
-def shims_for(versions: Mapping[str, str]) -> tuple[hook.Shim, ...]:
+def shims_for(versions: Mapping[str, str]) -> tuple[Shim, ...]:
     """Return the rows of the hook's table that act where these distributions are installed beside ImageAI 2.1.6.
 
     Args:
@@ -51,11 +54,11 @@ def shims_for(versions: Mapping[str, str]) -> tuple[hook.Shim, ...]:
         except InvalidVersion:
             continue
         found[name.replace("-", "_")] = (version.major, version.minor)
-    held = next((name for name in hook.TENSORFLOWS if name in found), None)
+    held = next((name for name in shims.TENSORFLOWS if name in found), None)
     if held:
         found["tensorflow"] = found[held]
-    shims: tuple[hook.Shim, ...] = hook.needed(found)  # type: ignore[no-untyped-call]  # syntax of Python 3.6
-    return shims
+    needed: tuple[Shim, ...] = shims.needed(found)  # type: ignore[no-untyped-call]  # syntax of Python 3.6
+    return needed
 
 
 def write_wheel(directory: Path) -> LocalWheel:

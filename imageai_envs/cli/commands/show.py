@@ -21,8 +21,10 @@ def command(session: Session, /, name: str) -> Result:
     What was asked, what is locked, how it was proved, and what it takes on disk.
     """
     from imageai_envs.base.errors import LockFileError
+    from imageai_envs.building import hook
     from imageai_envs.checks import check_quickly
     from imageai_envs.cli.render import human_size
+    from imageai_envs.environments import additions
     from imageai_envs.environments.store import Store
     from imageai_envs.installed.disk_use import measure
 
@@ -38,6 +40,7 @@ def command(session: Session, /, name: str) -> Result:
         "bytes_unshared": use.unshared,
         "state": state.to_json() if state else None,
         "packages": {},
+        "hook": None,
     }
     text = [f"{environment.name}", f"  directory  {environment.root}", f"  python     {environment.python}"]
     if state is None:
@@ -60,6 +63,11 @@ def command(session: Session, /, name: str) -> Result:
         lock = environment.lock()
     except LockFileError as error:
         return Result("show", data, [*text, f"  lock       {error.message} Fix: {error.hint}"], exit_code=1)
-    data["packages"] = {pin.name: pin.version for pin in lock.pins}
+    packages = data["packages"] = {pin.name: pin.version for pin in lock.pins}
+    version = additions.read(environment.root).hook
+    if version:
+        shims = hook.shims_for(packages)
+        data["hook"] = {"version": version, "shims": {shim.name: shim.what for shim in shims}}
+        text.append(f"  hook       {version} ({', '.join(shim.name for shim in shims) or 'nothing to do here'})")
     text.append(f"  lock       {environment.lock_path} ({len(lock.pins)} distributions, {state.target})")
     return Result("show", data, text)
