@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imageai_envs.base.errors import ImageAIEnvError
+from imageai_envs.building.hook._imageai_envs_hook.shims import SHIMS
 from imageai_envs.explain.rules import installers_rules
 from imageai_envs.running import run
 from tests.support.tool import REPOSITORY
@@ -81,6 +82,16 @@ def error_classes(base: type[ImageAIEnvError] = ImageAIEnvError) -> Iterator[typ
     yield base
     for child in base.__subclasses__():
         yield from error_classes(child)
+
+
+def test_every_row_of_the_hook_is_listed_as_it_is() -> None:
+    listed = {row[0]: row[1:] for row in rows(page("runtime-hook.md")) if row[0].startswith("`")}
+    for shim in SHIMS:
+        what, why, source = shim.what, shim.why, shim.source
+        assert listed.get(f"`{shim.name}`", [])[1:] == [what, why, source], shim.name
+        acts = listed[f"`{shim.name}`"][0]
+        assert acts.startswith(f"{shim.distribution.replace('_', '-')} {'.'.join(map(str, shim.first))} ")
+        assert acts.endswith(" ".join(["to", ".".join(map(str, shim.last))] if shim.last else ["and", "newer"]))
 
 
 def test_every_exit_code_is_listed_with_the_meaning_of_its_class() -> None:
