@@ -17,23 +17,30 @@ import sys
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from matrix import tool
 
+# Where what is built in or where libraries are looked for changes, and every minor that has a GPU newer than CUDA 11.
+MINORS = ["2.4", "2.8", "2.10", "2.12", "2.14", "2.15", "2.16", "2.17", "2.18", "2.19", "2.20", "2.21"]
 HEAD = """\
 # GPU environments that were built
 
 Each row is one real `imageai-env create --gpu`. Every library that this TensorFlow opens was opened by the
 environment's own Python, which started without any variable set (`env -i`). "GPU listed" is what TensorFlow answers to
-`list_physical_devices("GPU")` there, {driver}. Written by `nox -s gpu` on {date}, {system}.
+`list_physical_devices("GPU")` there, {driver}. "Built for" is what TensorFlow says of itself: CUDA, cuDNN, and the compute
+capabilities for which it has machine code (`sm_`), or code that the driver compiles at first use (`compute_`). Written by `nox -s gpu` on {date}, {system}.
 
-| TensorFlow | Python | libraries opened | links | GPU listed | XLA_FLAGS points to | computed | seconds | size MB |
-|---|---|---|---|---|---|---|---|---|
+| TensorFlow | Python | built for | libraries opened | links | GPU listed | XLA_FLAGS points to | computed | seconds | size MB |
+|---|---|---|---|---|---|---|---|---|---|
 """
 ASK = """\
 import json, os, tensorflow as tf
 gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
-print("@@" + json.dumps({"gpus": gpus, "xla": os.environ.get("XLA_FLAGS", "")}))
+built = {key: str(value) for key, value in tf.sysconfig.get_build_info().items() if "cu" in key}
+capabilities = list(tf.sysconfig.get_build_info().get("cuda_compute_capabilities", []))
+print("@@" + json.dumps({
+    "gpus": gpus, "xla": os.environ.get("XLA_FLAGS", ""), "built": built, "capabilities": capabilities}))
 """
 
 
@@ -52,13 +59,19 @@ def compile_driver(directory: Path) -> None:
     subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", directory / "libcuda.so.1", source], check=True)
 
 
+def built_for(told: dict[str, Any]) -> str:
+    """Return what a TensorFlow was built for, in words."""
+    built = told["built"]
+    return f"CUDA {built.get('cuda_version', '?')}, cuDNN {built.get('cudnn_version', '?')}; {' '.join(told['capabilities'])}"
+
+
 def run_row(tensorflow: str, driver: Path | None) -> str:
     """Create, ask and remove one environment; return its row."""
     name = f"gpu-{tensorflow}"
     code, answer = tool("create", name, "--tf", tensorflow, "--gpu", "--force")
     if code:
         reason = str(answer["errors"][0]["message"]).splitlines()[0]
-        return f"| {tensorflow} | | **failed ({code})**: {reason} | | | | | | |"
+        return f"| {tensorflow} | | **failed ({code})**: {reason} | | | | | | | |"
     state = answer["data"]["environment"]
     cuda = answer["data"]["verification"]["answer"]["cuda"]
     root = Path(state["root"])
@@ -67,14 +80,15 @@ def run_row(tensorflow: str, driver: Path | None) -> str:
     done = subprocess.run(
         [root / "bin" / "python", "-c", ASK], env=variables, capture_output=True, text=True, check=False
     )
-    told = json.loads(done.stdout.rpartition("@@")[2] if done.returncode == 0 else '{"gpus": [], "xla": "failed"}')
+    failed = '{"gpus": [], "xla": "failed", "built": {}, "capabilities": []}'
+    told = json.loads(done.stdout.rpartition("@@")[2] if done.returncode == 0 else failed)
     _, shown = tool("show", name)
     size = shown["data"]["bytes"] // 1_000_000
     tool("remove", name, "--yes")
     xla = "nvidia/cuda_nvcc" if told["xla"].endswith("nvidia/cuda_nvcc") else told["xla"] or "nothing (not needed)"
     computed = f"product differs by {cuda['computed']['matmul_difference']:.0e}" if cuda["computed"] else "no GPU here"
     return (
-        f"| {state['tensorflow']} | {state['python_version']} | {len(cuda['libraries'])} | {len(additions['links'])} | "
+        f"| {state['tensorflow']} | {state['python_version']} | {built_for(told)} | {len(cuda['libraries'])} | {len(additions['links'])} | "
         f"{', '.join(told['gpus']) or '**none**'} | {xla} | {computed} | "
         f"{sum(state['seconds'].values()):.0f} | {size} |"
     )
@@ -83,7 +97,7 @@ def run_row(tensorflow: str, driver: Path | None) -> str:
 def main() -> int:
     """Run all rows; 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tensorflow", nargs="*", default=["2.4", "2.8", "2.10", "2.12", "2.14", "2.15"])
+    parser.add_argument("tensorflow", nargs="*", default=MINORS)
     parser.add_argument("--output", type=Path, default=Path("docs/gpu-proof.md"))
     arguments = parser.parse_args()
     os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
