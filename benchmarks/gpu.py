@@ -28,10 +28,11 @@ HEAD = """\
 
 Each row is one real `imageai-env create --gpu`. Every library that this TensorFlow opens was opened by the
 environment's own Python, which started without any variable set (`env -i`). "GPU listed" is what TensorFlow answers to
-`list_physical_devices("GPU")` there, {driver}. "Built for" is what TensorFlow says of itself: CUDA, cuDNN, and the compute
-capabilities for which it has machine code (`sm_`), or code that the driver compiles at first use (`compute_`). Written by `nox -s gpu` on {date}, {system}.
+`list_physical_devices("GPU")` there, {driver}. "Built for" is what TensorFlow says of itself: CUDA, cuDNN, and the
+compute capabilities for which it has machine code (`sm_`), or code that the driver compiles at first use (`compute_`).
+Written by `nox -s gpu` on {date}, {system}.
 
-| TensorFlow | Python | built for | libraries opened | links | GPU listed | XLA_FLAGS points to | computed | seconds | size MB |
+| TensorFlow | Python | built for | libraries opened | links | GPU listed | XLA_FLAGS points to | computed | s | MB |
 |---|---|---|---|---|---|---|---|---|---|
 """
 ASK = """\
@@ -62,7 +63,8 @@ def compile_driver(directory: Path) -> None:
 def built_for(told: dict[str, Any]) -> str:
     """Return what a TensorFlow was built for, in words."""
     built = told["built"]
-    return f"CUDA {built.get('cuda_version', '?')}, cuDNN {built.get('cudnn_version', '?')}; {' '.join(told['capabilities'])}"
+    versions = f"CUDA {built.get('cuda_version', '?')}, cuDNN {built.get('cudnn_version', '?')}"
+    return f"{versions}; {' '.join(told['capabilities'])}"
 
 
 def run_row(tensorflow: str, driver: Path | None) -> str:
@@ -88,8 +90,8 @@ def run_row(tensorflow: str, driver: Path | None) -> str:
     xla = "nvidia/cuda_nvcc" if told["xla"].endswith("nvidia/cuda_nvcc") else told["xla"] or "nothing (not needed)"
     computed = f"product differs by {cuda['computed']['matmul_difference']:.0e}" if cuda["computed"] else "no GPU here"
     return (
-        f"| {state['tensorflow']} | {state['python_version']} | {built_for(told)} | {len(cuda['libraries'])} | {len(additions['links'])} | "
-        f"{', '.join(told['gpus']) or '**none**'} | {xla} | {computed} | "
+        f"| {state['tensorflow']} | {state['python_version']} | {built_for(told)} | {len(cuda['libraries'])} | "
+        f"{len(additions['links'])} | {', '.join(told['gpus']) or '**none**'} | {xla} | {computed} | "
         f"{sum(state['seconds'].values()):.0f} | {size} |"
     )
 
