@@ -606,6 +606,20 @@ def test_a_gpu_hidden_from_torch_is_told_once(env: Made, tmp_path: Path) -> None
     assert ids(found) == [("note", "gpu-hidden")]
 
 
+def test_the_cudnn_of_torch_2_0_needs_what_a_development_package_has(env: Made, tmp_path: Path) -> None:
+    """Measured with torch 2.0.1: "Could not load library libcudnn_cnn_infer.so.8. Error: libcuda.so"."""
+    env.install("torch", "2.0.1")
+    env.install("nvidia-cudnn-cu11", "8.5.0.96")
+    sources = gpu_sources(tmp_path, proc=DRIVER)
+    (finding,) = look_at_torch(env, sources)
+    assert (finding.severity, finding.id) == ("error", "cudnn-aborts")
+    assert finding.fix.startswith("sudo ln -s libcuda.so.1 ")
+    assert look_at_torch(env, gpu_sources(tmp_path)) == [], "there is no driver: nothing is computed on a GPU"
+    (tmp_path / "driver").mkdir()
+    (tmp_path / "driver" / "libcuda.so").write_bytes(b"")
+    assert look_at_torch(env, gpu_sources(tmp_path, proc=DRIVER)) == []
+
+
 @pytest.mark.parametrize(
     ("version", "cuda"),
     [("1.12.1", "10.2"), ("2.0.1", "11.7"), ("2.7.1", "12.6"), ("2.7.1+cu126", "12.6"), ("2.7.1+cu118", "11.8"),

@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import nvidia, remedy
 from imageai_envs.doctor.inspections import gpu
+from imageai_envs.doctor.inspections.cuda_libraries import cudnn_aborts
+from imageai_envs.doctor.shared_libraries import Libraries, searched
 from imageai_envs.installed.torch_cuda import torch_cuda_of
 from imageai_envs.request.framework import TORCH, Release
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
+
+# torch 1.13 and 2.0 require cuDNN 8.5, exactly; from 2.1 on it is one that does not need this (for CUDA 12).
+_LINK = (
+    "sudo ln -s libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so   (WSL: export LD_LIBRARY_PATH=/usr/lib/wsl/lib), or "
+    "imageai-env create myproj --torch 2.7 --gpu"
+)
 
 
 def inspect(subject: Subject, sources: nvidia.Sources | None = None) -> list[Finding]:
@@ -40,6 +48,8 @@ def inspect(subject: Subject, sources: nvidia.Sources | None = None) -> list[Fin
     if driver is not None and answers:
         if needs:
             findings += gpu.device_findings(driver, build, needs, remedy.with_gpu(TORCH))
+        libraries = sources.libraries or Libraries(searched(subject.environ))
+        findings += cudnn_aborts(subject, libraries.find, _LINK, driver=True)
         if subject.tensorflow is None:  # said once
             findings += gpu.hidden(subject)
     return findings
