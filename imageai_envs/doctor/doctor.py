@@ -21,6 +21,7 @@ from imageai_envs.doctor.inspections import (
     requirements,
     shadowing,
     standard_library,
+    torch_gpu,
     venv_misuse,
 )
 
@@ -43,6 +44,7 @@ INSPECTIONS: tuple[Inspection, ...] = (
     standard_library.inspect,
     global_installation.inspect,
     gpu.inspect,
+    torch_gpu.inspect,
     machine.inspect,
     kernels.inspect,
 )

@@ -11,9 +11,11 @@ from packaging.version import Version
 
 from imageai_envs.base.paths import shipped_templates
 from imageai_envs.doctor.subject import release
+from imageai_envs.request.framework import TORCH
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
+    from imageai_envs.request.framework import Framework
 
 _USUAL = "2.10"  # where nothing says which
 _TEMPLATE = re.compile(r"tf([0-9]+)\.([0-9]+)")
@@ -38,7 +40,7 @@ def fresh(subject: Subject, *, gpu: bool = False) -> str:
 
     Args:
         subject: what was looked at.
-        gpu: for CUDA, which the templates of TensorFlow 1 and PyTorch have no variant for.
+        gpu: for the CUDA of TensorFlow, which the template of TensorFlow 1 has no variant for.
     """
     found = release(subject.tensorflow.version) if subject.tensorflow else None
     if gpu:
@@ -53,6 +55,12 @@ def fresh(subject: Subject, *, gpu: bool = False) -> str:
     if found is None:
         return f"imageai-env create myproj --tf {minors()[0] if subject.has('imageai', '<2.1.6') else _USUAL}"
     return f"imageai-env create myproj --tf {_near(found)}"
+
+
+def with_gpu(framework: Framework) -> str:
+    """Return the command that makes an environment for the GPU when nothing else is known."""
+    wanted = "--imageai 3" if framework is TORCH else f"--tf {_USUAL}"
+    return f"imageai-env create myproj {wanted} --gpu"
 
 
 def _near(found: Version) -> str:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Capability = tuple[int, int]
 """Compute capability of a GPU, such as ``(8, 6)`` (https://developer.nvidia.com/cuda-gpus)."""
@@ -68,14 +71,21 @@ class CudaNeeds:
         return tuple(sorted({name for name in [*named, *more] if name}))
 
     def serves(self, capability: Capability) -> Literal["native", "compiled"] | None:
-        """Say how this TensorFlow's kernels run on such a GPU: at once, compiled at first use by the driver, or not.
+        """Say how this TensorFlow's kernels run on such a GPU: see :func:`how_served`."""
+        return how_served(capability, self.capabilities, self.ptx)
 
-        Machine code runs on GPUs of the same major and an equal or higher minor, intermediate code on all newer ones
-        (https://docs.nvidia.com/cuda/cuda-c-programming-guide/#binary-compatibility).
-        """
-        if any(own[0] == capability[0] and own[1] <= capability[1] for own in self.capabilities):
-            return "native"
-        return "compiled" if capability >= self.ptx else None
+
+def how_served(
+    capability: Capability, machine_code: Iterable[Capability], ptx: Capability | None
+) -> Literal["native", "compiled"] | None:
+    """Say how kernels run on such a GPU: at once, compiled at first use by the driver, or not.
+
+    Machine code runs on GPUs of the same major and an equal or higher minor, intermediate code on all newer ones
+    (https://docs.nvidia.com/cuda/cuda-c-programming-guide/#binary-compatibility).
+    """
+    if any(own[0] == capability[0] and own[1] <= capability[1] for own in machine_code):
+        return "native"
+    return "compiled" if ptx and capability >= ptx else None
 
 
 def needs_of(tensorflow_version: str) -> CudaNeeds | None:

@@ -97,6 +97,21 @@ def choose(
     return _fetched(missing, fetch(missing), context.home)
 
 
+def within_reach(template: Template, wanted: str | None, context: Context, *, can_fetch: bool) -> bool:
+    """Tell whether :func:`choose` would find a Python for ``template``, or may fetch one."""
+    version = _version(wanted)
+    if wanted is not None and version is None:
+        try:
+            one = interrogate(_executable(wanted), context.home, source="asked")
+        except (Unanswered, RequestError, PythonNotFoundError):
+            return False
+        return template.allows_python(one.minor) and not _unfit(template, one)
+    if version is not None and not template.allows_python(version.minor):
+        return False
+    here = _ranked(template, find_interpreters(context), None)
+    return can_fetch or any(version is None or version.fits(one) for one in here)
+
+
 def _version(wanted: str | None) -> _Wanted | None:
     match = _VERSION.fullmatch(wanted.strip()) if wanted else None
     if match is None:

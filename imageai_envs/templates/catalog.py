@@ -19,11 +19,13 @@ from imageai_envs.templates.template_file import load_template
 from imageai_envs.templates.unsupported import explain, load_unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from imageai_envs.request.framework import Release
     from imageai_envs.request.request import Request
     from imageai_envs.templates.template import Template
+
+    Chooser = Callable[[Sequence[Template]], Template]
 
 REASONS = "unsupported.toml"
 REFUSED = "{} was not looked into: it belongs to another user."
@@ -156,14 +158,22 @@ def _order(entry: Entry) -> tuple[int, Version, str]:
     return FRAMEWORKS.index(template.framework), Version(template.minor), template.name
 
 
-def select(request: Request, home: Home) -> Selection:
+def select(request: Request, home: Home, choose: Chooser | None = None) -> Selection:
     """Find the template that answers ``request`` and the exact release of its framework.
+
+    Args:
+        request: what is asked for.
+        home: the user's directories.
+        choose: picks among the templates that answer equally, the preferred one first; by default it takes that one.
 
     Raises:
         RequestError: nothing answers it; the message gives the reason and the nearest that does.
         TemplateError: the named template is not valid.
     """
-    entry = _from_file(request.template) if _is_path(request.template) else _from_catalog(request, load_catalog(home))
+    if _is_path(request.template):
+        entry = _from_file(request.template)
+    else:
+        entry = _from_catalog(request, load_catalog(home), choose)
     template = entry.template
     if request.imageai and not _is_imageai(template, _parse(request.imageai, "--imageai")):
         raise _other_imageai(template, request.imageai)
@@ -185,7 +195,7 @@ def _from_file(name: str | None) -> Entry:
     return Entry(load_template(Path(os.path.expanduser(name or ""))), "file")  # noqa: PTH111 - of nobody: no error
 
 
-def _from_catalog(request: Request, catalog: Catalog) -> Entry:
+def _from_catalog(request: Request, catalog: Catalog, choose: Chooser | None) -> Entry:
     if request.template:
         entry = catalog.named(request.template)
         catalog.refuse_broken(entry, request.template)
@@ -199,7 +209,9 @@ def _from_catalog(request: Request, catalog: Catalog) -> Entry:
         )
     asked = _asked(request)
     if asked is None:
-        entry = _default(request, catalog)
+        alike = _alternatives(_default(request, catalog), request.variant, catalog)
+        chosen = choose([one.template for one in alike]) if choose and len(alike) > 1 else alike[0].template
+        entry = next(one for one in alike if one.template is chosen)
         catalog.refuse_broken(entry, entry.template.name)
         return entry
     framework, text = asked
@@ -298,6 +310,25 @@ def _default(request: Request, catalog: Catalog) -> Entry:
     newest = ([entry for entry in known if entry.origin == "shipped"] or known)[-1].template
     same = [one for one in known if (one.template.framework, one.template.minor) == (newest.framework, newest.minor)]
     return _only(nearest_of_minor([one for one in same if one.origin == "shipped"] or same))
+
+
+def _alternatives(usual: Entry, variant: str, catalog: Catalog) -> list[Entry]:
+    """Return the usual template, unless it lacks the variant, and what may answer in its place, the newest first.
+
+    These are the shipped ones of other minors of its framework with the same ImageAI, and nearer ones of their names.
+    Of several of a minor it is the plain one.
+    """
+    own, names = usual.template, {path.stem for path in shipped_templates().glob("*.toml")}
+    minors: dict[str, list[Entry]] = {}
+    for entry in reversed(catalog.entries):
+        template = entry.template
+        same = (template.framework, template.imageai.version) == (own.framework, own.imageai.version)
+        if same and template.minor != own.minor and template.name in names and variant in template.variants:
+            minors.setdefault(template.minor, []).append(entry)
+    plain = [[one for one in same if one.template.name == _plain_name(one.template)] for same in minors.values()]
+    others = [(first or same)[0] for first, same in zip(plain, minors.values(), strict=True)]
+    lacks = usual.origin == "shipped" and variant not in own.variants  # of one's own it is told
+    return others if lacks and others else [usual, *others]
 
 
 def _no_imageai(wanted: str, catalog: Catalog) -> RequestError:

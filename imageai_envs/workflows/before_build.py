@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from imageai_envs.checks import look_at
 from imageai_envs.checks.packages import by_hand
 from imageai_envs.environments.environment import Condition, Environment, condition_of, read_state
-from imageai_envs.request.framework import TENSORFLOW
 
 if TYPE_CHECKING:
     from imageai_envs.base.progress import Reporter
@@ -42,13 +41,13 @@ def warn_about_space(plan: Plan, reporter: Reporter) -> None:
 
 
 def warn_about_gpu(plan: Plan, interpreter: Interpreter, reporter: Reporter) -> None:
-    """Tell what keeps a GPU of this machine from TensorFlow. Never refuse: images are built where there is none."""
+    """Tell what keeps a GPU of this machine from the framework. Never refuse: images are built where there is none."""
     target = interpreter.target
     here = (target.platform, target.machine) == ("linux", "x86_64")
-    if plan.selection.variant != "gpu" or not here or plan.selection.template.framework is not TENSORFLOW:
+    if plan.selection.variant != "gpu" or not here:
         return
     from imageai_envs.doctor.inspections.gpu import before_install
 
-    for finding in before_install(plan.selection.version, os.environ):
+    for finding in before_install(plan.selection.release, os.environ):
         tell = reporter.warn if finding.severity == "warning" else reporter.note
         tell(f"{finding.evidence}. {finding.cause}")

@@ -31,6 +31,7 @@ from imageai_envs.locks.verified import nearest_lock, verified_lock
 from imageai_envs.templates.catalog import Selection, select
 from imageai_envs.verification.verify import Verification, verify
 from imageai_envs.workflows.before_build import warn_about_extras, warn_about_gpu, warn_about_space
+from imageai_envs.workflows.template_choice import MachineChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,11 +181,12 @@ def plan_creation(options: CreateOptions, context: Context, *, dry_run: bool = F
     check_free(root, context.home, force=options.force)
     lock = read_lock(options.lock) if isinstance(options.lock, Path) else options.lock
     request = _request_of(lock, options.request) if lock else options.request
-    selection = select(request, context.home)
-    _tell(selection, request, context.reporter)
+    wanted = request.python or (lock.header.target.python_version if lock else None)
+    choice = MachineChoice(request.variant, wanted, context, download=options.download)
+    selection = select(request, context.home, choice)
+    _tell(selection, request, choice.reason, context.reporter)
     engine = get_engine(options.engine)
     context = context.logged(name, "create")
-    wanted = request.python or (lock.header.target.python_version if lock else None)
     fetch_later: str | None = None
     try:
         interpreter: Interpreter | None = find_python(
@@ -220,10 +222,10 @@ def _request_of(lock: Lock, request: Request) -> Request:
     return replace(answered, template=request.template or answered.template)
 
 
-def _tell(selection: Selection, request: Request, reporter: Reporter) -> None:
+def _tell(selection: Selection, request: Request, reason: str, reporter: Reporter) -> None:
     entry = selection.entry
     if request.template is None and request.tensorflow is None and request.torch is None:
-        reporter.note(f"no version asked for; taking template {entry.template.name}")
+        reporter.note(f"no version asked for; taking template {entry.template.name}{reason and f': {reason}'}")
     for hidden in entry.hides:
         reporter.note(f"template {entry.template.name} of the {entry.origin} is used; it hides {hidden}")
     if entry.origin == "file":

@@ -17,6 +17,7 @@ from imageai_envs.locks.verified import nearest_lock, verified_lock
 from imageai_envs.request.request import Request
 from imageai_envs.templates.catalog import select
 from imageai_envs.workflows.create import find_python
+from imageai_envs.workflows.template_choice import MachineChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,8 @@ def check_lock(options: LockOptions, context: Context) -> Lock:
     lock = read_lock(options.path)
     request = _request(options.request, lock)
     target = lock.header.target
-    selection = select(request, context.home).on(target.python)
+    choice = MachineChoice(request.variant, request.python or target.python_version, context, download=options.download)
+    selection = select(request, context.home, choice).on(target.python)
     if LockInputs(selection, request.extras, target).digest == lock.header.inputs:
         return lock
     fresh = _compile(options, lock, context)
@@ -146,10 +148,13 @@ def _target(options: LockOptions, previous: Lock | None) -> Target | None:
 
 def _compile(options: LockOptions, previous: Lock | None, context: Context) -> Lock:
     request = _request(options.request, previous)
-    selection = select(request, context.home)
-    context = context.logged("lock", "lock")
     target = _target(options, previous)
     wanted = request.python or (target.python_version if target else None)
+    choice = MachineChoice(request.variant, wanted, context, download=options.download)
+    selection = select(request, context.home, choice)
+    if choice.reason:
+        context.reporter.note(f"taking template {selection.template.name}: {choice.reason}")
+    context = context.logged("lock", "lock")
     interpreter = find_python(selection, wanted, context, download=options.download)
     engine = get_engine(options.engine)
     target = target or interpreter.target

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imageai_envs.doctor import nvidia
-from imageai_envs.doctor.inspections import gpu, machine
+from imageai_envs.doctor.inspections import gpu, machine, torch_gpu
 from imageai_envs.doctor.shared_libraries import Libraries, missing, needed
 from imageai_envs.doctor.subject import Subject, look_at
 from imageai_envs.installed.cuda_needs import directory_of, needs_of, wheel_of
+from imageai_envs.installed.torch_cuda import torch_cuda_of
+from imageai_envs.request.framework import TENSORFLOW, TORCH, Release
 from imageai_envs.request.stack import HOOK
 from imageai_envs.templates.template_file import load_template
 from tests.support.tool import REPOSITORY
@@ -542,27 +544,127 @@ def test_environments_of_the_tests_are_not_the_machines() -> None:
     assert nvidia.driver(dict(os.environ), nvidia.Sources()) is None or nvidia.PCI.exists()
 
 
+# --- PyTorch
+
+
+def look_at_torch(env: Made, sources: nvidia.Sources, environ: dict[str, str] | None = None) -> list[Finding]:
+    return torch_gpu.inspect(env.see(environ), sources)
+
+
+@pytest.mark.parametrize(
+    ("torch", "driver", "old"),
+    [("1.12.1", "440.33.01", False), ("2.0.1", "450.51.06", True), ("2.0.1", "450.80.02", False),
+     ("2.7.1", "520.61.05", True), ("2.7.1", "525.60.13", False), ("2.15.0", "575.64.03", True),
+     ("2.15.0", "580.95.05", False), ("2.7.1+cu118", "520.61.05", False), ("9.9.0", "440.33.01", False)],
+)  # fmt: skip
+def test_drivers_for_torch(env: Made, tmp_path: Path, torch: str, driver: str, old: bool) -> None:
+    env.install("torch", torch)
+    found = look_at_torch(env, gpu_sources(tmp_path, proc=PROC.format(version=driver)))
+    assert ids(found) == ([("warning", "driver-too-old")] if old else [])
+    assert all(f"of PyTorch {torch} needs" in one.evidence and "PyTorch computes" in one.cause for one in found)
+
+
+def test_torch_on_a_machine_without_a_driver(env: Made, tmp_path: Path, card: Path) -> None:
+    env.install("torch", "2.7.1")
+    assert look_at_torch(env, gpu_sources(tmp_path)) == [], "the usual PyTorch on a machine without a GPU"
+    (finding,) = look_at_torch(env, gpu_sources(tmp_path, pci=card))
+    assert (finding.severity, finding.id, finding.subject) == ("warning", "driver-missing", "PyTorch 2.7.1")
+
+
+def test_torch_of_conda_and_for_the_processor(env: Made, tmp_path: Path, card: Path) -> None:
+    env.install("torch", "2.7.1+cpu")
+    (finding,) = look_at_torch(env, gpu_sources(tmp_path, proc=DRIVER, pci=card))
+    assert (finding.id, finding.fix) == ("gpu-unused", "imageai-env create myproj --imageai 3 --gpu")
+    assert look_at_torch(env, gpu_sources(tmp_path)) == []
+    shutil.rmtree(env.site / "torch-2.7.1+cpu.dist-info")
+    env.install("torch", "2.15.0", installer="conda")
+    assert look_at_torch(env, gpu_sources(tmp_path, proc=DRIVER, pci=card)) == []
+
+
+@LINUX
+@compiled
+@pytest.mark.parametrize(
+    ("torch", "capability", "served"),
+    [("2.15.0", "6.1", False), ("2.7.1", "6.1", True), ("2.7.1", "12.0", False), ("2.0.1", "9.0", False),
+     ("2.0.1", "3.7", True), ("1.12.1", "8.6", False), ("2.15.0", "8.9", True), ("2.7.1+cu118", "12.0", True)],
+)  # fmt: skip
+def test_devices_for_torch(env: Made, tmp_path: Path, torch: str, capability: str, served: bool) -> None:
+    env.install("torch", torch)
+    nvml(tmp_path, driver="580.95.05", capability=capability)
+    found = look_at_torch(env, gpu_sources(tmp_path))
+    assert ids(found) == ([] if served else [("warning", "gpu-unsupported")])
+    assert all(one.fix.startswith("imageai-env create myproj --imageai 3 --gpu   (") for one in found)
+
+
+def test_a_gpu_hidden_from_torch_is_told_once(env: Made, tmp_path: Path) -> None:
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1"}
+    env.install("torch", "2.7.1")
+    sources = gpu_sources(tmp_path, proc=DRIVER)
+    assert ids(look_at_torch(env, sources, hidden)) == [("note", "gpu-hidden")]
+    complete(env)
+    found = look_at_torch(env, sources, hidden) + look(env, sources, tmp_path, hidden)
+    assert ids(found) == [("note", "gpu-hidden")]
+
+
+def test_the_cudnn_of_torch_2_0_needs_what_a_development_package_has(env: Made, tmp_path: Path) -> None:
+    """Measured with torch 2.0.1: "Could not load library libcudnn_cnn_infer.so.8. Error: libcuda.so"."""
+    env.install("torch", "2.0.1")
+    env.install("nvidia-cudnn-cu11", "8.5.0.96")
+    sources = gpu_sources(tmp_path, proc=DRIVER)
+    (finding,) = look_at_torch(env, sources)
+    assert (finding.severity, finding.id) == ("error", "cudnn-aborts")
+    assert finding.fix.startswith("sudo ln -s libcuda.so.1 ")
+    assert look_at_torch(env, gpu_sources(tmp_path)) == [], "there is no driver: nothing is computed on a GPU"
+    (tmp_path / "driver").mkdir()
+    (tmp_path / "driver" / "libcuda.so").write_bytes(b"")
+    assert look_at_torch(env, gpu_sources(tmp_path, proc=DRIVER)) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "cuda"),
+    [("1.12.1", "10.2"), ("2.0.1", "11.7"), ("2.7.1", "12.6"), ("2.7.1+cu126", "12.6"), ("2.7.1+cu118", "11.8"),
+     ("2.15.0", "13.2"), ("2.15.0+cu132", "13.2"), ("2.15.0a0+git123", "13.2")],
+)  # fmt: skip
+def test_the_cuda_of_a_torch(version: str, cuda: str) -> None:
+    build = torch_cuda_of(version)
+    assert build is not None
+    assert build.cuda == cuda
+
+
+@pytest.mark.parametrize("version", ["", "x", "2", "2.99.0", "0.4.1", "1.0.0+cu92"])
+def test_torches_that_are_not_known(version: str) -> None:
+    assert torch_cuda_of(version) is None
+
+
 # --- Before anything is installed
 
 
+def test_before_install_an_old_driver_for_torch(tmp_path: Path, card: Path) -> None:
+    (found,) = gpu.before_install(Release(TORCH, "2.15.0"), {}, gpu_sources(tmp_path, proc=DRIVER, pci=card))
+    assert (found.id, found.evidence.partition(";")[2]) == (
+        "driver-too-old", " CUDA 13.2 of PyTorch 2.15.0 needs 580 or newer",
+    )  # fmt: skip
+    assert gpu.before_install(Release(TORCH, "2.7.1"), {}, gpu_sources(tmp_path, proc=DRIVER, pci=card)) == []
+
+
 def test_before_install_a_machine_without_a_gpu_is_a_note(tmp_path: Path) -> None:
-    (found,) = gpu.before_install("2.10.1", {}, gpu_sources(tmp_path))
+    (found,) = gpu.before_install(Release(TENSORFLOW, "2.10.1"), {}, gpu_sources(tmp_path))
     assert (found.id, found.severity) == ("no-gpu", "note")
 
 
 def test_before_install_a_gpu_without_a_driver(tmp_path: Path, card: Path) -> None:
-    (found,) = gpu.before_install("2.10.1", {}, gpu_sources(tmp_path, pci=card))
+    (found,) = gpu.before_install(Release(TENSORFLOW, "2.10.1"), {}, gpu_sources(tmp_path, pci=card))
     assert found.id == "driver-missing"
 
 
 def test_before_install_an_old_driver(tmp_path: Path, card: Path) -> None:
     old = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  440.33.01  Tue Nov 12 23:43:11 UTC 2019\n"
-    (found,) = gpu.before_install("2.10.1", {}, gpu_sources(tmp_path, proc=old, pci=card))
+    (found,) = gpu.before_install(Release(TENSORFLOW, "2.10.1"), {}, gpu_sources(tmp_path, proc=old, pci=card))
     assert (found.id, found.severity) == ("driver-too-old", "warning")
 
 
 def test_before_install_a_gpu_that_is_not_served(tmp_path: Path, card: Path) -> None:
     nvml(tmp_path, capability="3.5")
-    (found,) = gpu.before_install("2.15.1", {}, gpu_sources(tmp_path, pci=card))
+    (found,) = gpu.before_install(Release(TENSORFLOW, "2.15.1"), {}, gpu_sources(tmp_path, pci=card))
     assert found.id == "gpu-unsupported"
-    assert gpu.before_install("2.10.1", {}, gpu_sources(tmp_path, pci=card)) == []
+    assert gpu.before_install(Release(TENSORFLOW, "2.10.1"), {}, gpu_sources(tmp_path, pci=card)) == []

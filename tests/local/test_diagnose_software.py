@@ -192,11 +192,11 @@ FRESH = {
     "2.1.6 alone": ("imageai==2.1.6", "--tf 2.10"),
     "nothing": ("", "--tf 2.10"),
     "imageai 3": ("imageai==3.0.3", "--imageai 3"),
-    "imageai 3 and torch": ("imageai==3.0.3 torch==2.1.0 torchvision==0.16.0", "--imageai 3"),
+    "imageai 3 and torch": ("imageai==3.0.3 torch==1.12.1 torchvision==0.13.1", "--imageai 3"),
     "the copied recipe": ("imageai==3.0.3 tensorflow==2.10.0", "--tf 2.10"),
-    "the copied recipe and torch alone": ("imageai==3.0.3 tensorflow==2.10.0 torch==2.1.0", "--tf 2.10"),
-    "all of both": ("imageai==3.0.3 tensorflow==2.10.0 torch==2.1.0 torchvision==0.16.0", "--imageai 3"),
-    "torch without imageai": ("torch==2.1.0 torchvision==0.16.0", "--imageai 3"),
+    "the copied recipe and torch alone": ("imageai==3.0.3 tensorflow==2.10.0 torch==1.12.1", "--tf 2.10"),
+    "all of both": ("imageai==3.0.3 tensorflow==2.10.0 torch==1.12.1 torchvision==0.13.1", "--imageai 3"),
+    "torch without imageai": ("torch==1.12.1 torchvision==0.13.1", "--imageai 3"),
 }
 
 
@@ -226,6 +226,12 @@ def test_rescue_chooses_what_the_findings_recommend(env: Path, site: Path, pins:
     template = choose_template(source, RescueOptions(), home()).selection.template
     wanted = remedy.fresh(subject).rpartition(" ")[2]
     assert template.name == ("imageai3" if wanted == "3" else f"tf{wanted}")
+
+
+def test_rescue_stays_nearer_to_a_newer_torch(site: Path) -> None:
+    fill(site, "imageai==3.0.3", "torch==2.9.1", "torchvision==0.24.1")
+    source = read_distributions(distributions_in(site), "x")
+    assert choose_template(source, RescueOptions(), home()).selection.template.name == "imageai3-torch2.7"
 
 
 def test_every_breaker_is_tried() -> None:
@@ -752,9 +758,11 @@ def test_torch_is_brought_as_it_was_measured_and_its_torchvision_with_it(env: Pa
     assert subject.facts is not None
     old = replace(subject, facts=replace(subject.facts, version=(3, 10, 1)))
     new = replace(subject, facts=replace(subject.facts, version=(3, 12, 1)))
-    bare, newer = (next(f for f in pairs.inspect(one) if f.id == "torch-missing") for one in (old, new))
-    assert bare.fix.endswith("torch==1.12.1 torchvision==0.13.1 'numpy<2'")
-    assert newer.fix == "imageai-env create myproj --imageai 3"
+    unknown = replace(subject, facts=replace(subject.facts, version=(3, 14, 0)))
+    found = [next(f for f in pairs.inspect(one) if f.id == "torch-missing") for one in (old, new, unknown)]
+    assert found[0].fix.endswith("torch==1.12.1 torchvision==0.13.1 'numpy<2'")
+    assert found[1].fix.endswith("torch==2.15.0 torchvision==0.29.2 'numpy<2.4'")
+    assert found[2].fix == "imageai-env create myproj --imageai 3"
     fill(site, "torch==2.1.0+cpu")
     half = next(f for f in pairs.inspect(see(env)) if f.id == "torch-missing")
     assert half.fix.endswith("--index-url https://download.pytorch.org/whl/cpu torch==2.1.0+cpu 'torchvision==0.16.*'")
@@ -828,6 +836,7 @@ def test_a_python_that_no_template_serves(env: Path) -> None:
     fill(site_of(env), "imageai==3.0.3", "torch==2.13.0", "torchvision==0.28.0")
     torch = see(env)
     assert torch.facts is not None
-    with_torch = one(pairs.inspect(replace(torch, facts=replace(torch.facts, version=(3, 13, 0)))))
-    assert "PyTorch 1.12" in with_torch.cause
+    assert pairs.inspect(replace(torch, facts=replace(torch.facts, version=(3, 13, 0)))) == []
+    with_torch = one(pairs.inspect(replace(torch, facts=replace(torch.facts, version=(3, 14, 0)))))
+    assert "3.7 to 3.13" in with_torch.evidence
     assert with_torch.fix == "imageai-env create myproj --imageai 3"

@@ -155,7 +155,7 @@ def test_imageai_3_beside_tensorflow_and_an_imageai_without_a_version() -> None:
         "imageai\ntorch\n",
         "imageai>=2\ntorchvision\n",
         "imageai\npytorch\n",
-        "torch==2.1.0\ntorchvision==0.16.0\n",
+        "torch==1.13.1\ntorchvision==0.14.1\n",
         "tensorflow==2.10.0\nimageai==3.0.3\ntorch\n",  # ImageAI 3 is what runs
         "tensorflow-gpu==2.10.0\nimageai==3.0.3\ntorch\nnvidia-cudnn-cu11\n",
     ],
@@ -208,13 +208,13 @@ def test_old_imageais(text: str, template: str, nearest: set[str], why: str) -> 
 
 
 def test_what_cannot_work_of_imageai_3() -> None:
-    found = choice("imageai==3.0.2\ntorch==2.1.0\ntorchvision==0.15.2\nopencv-python-headless\nscipy\ntqdm\n")
+    found = choice("imageai==3.0.2\ntorch==1.13.1\ntorchvision==0.15.2\nopencv-python-headless\nscipy\ntqdm\n")
     assert [(problem.place, problem.nearest) for problem in found.problems] == [
         ("line 2", "torch==1.12.1"),
         ("line 3", "torchvision==0.13.1"),
         ("line 1", "imageai==3.0.3"),
     ]
-    assert "that of 2.1.0 is 0.16" in found.problems[1].why
+    assert "that of 1.13.1 is 0.14" in found.problems[1].why
     (lacking,) = choice("imageai\ntorch==1.12.1\ntorchvision==0.13.1\nopencv-python-headless\n").problems
     assert lacking.why.endswith("scipy, tqdm.")
     (built,) = choice("torch==1.12.1+cu113\ntorchvision==0.13.1+cu113\n").problems
@@ -341,7 +341,7 @@ def test_what_clashes_gives_way_only_as_far_as_it_must(index: Index, template: P
 @pytest.mark.parametrize("engine", ["uv", "pip"])
 def test_imageai_3_with_a_torch_that_is_not_its_own(index: Index, torch_template: Path, engine: str) -> None:
     plan = rescued(
-        "imageai==3.0.3\ntorch==2.1.0\ntorchvision==0.15.2\nnumpy==2.0.2\ntorchaudio==2.1.0\n"
+        "imageai==3.0.3\ntorch==1.13.1\ntorchvision==0.15.2\nnumpy==2.0.2\ntorchaudio==0.13.1\n"
         "nvidia-cublas-cu12==12.1.3.1\ntriton==2.1.0\npandas==1.5.3\n",
         RescueOptions(engine=engine),
     )
@@ -382,14 +382,14 @@ def test_tensorflow_beside_imageai_3_is_a_package_like_any_other(index: Index, t
 def test_a_freeze_of_pytorch(index: Index, torch_template: Path) -> None:
     plan = rescued(
         "imageai==3.0.3\nmpmath==1.3.0\nnumpy==2.0.2\nnvidia-cublas-cu12==12.1.3.1\nnvidia-cudnn-cu12==8.9.2.26\n"
-        "opencv-python==4.7.0.72\npandas==1.5.3\nsympy==1.12\ntorch==2.1.0\ntorchvision==0.16.0\ntriton==2.1.0\n"
+        "opencv-python==4.7.0.72\npandas==1.5.3\nsympy==1.12\ntorch==1.13.1\ntorchvision==0.14.1\ntriton==2.1.0\n"
     )
     assert plan.source.kind == "freeze"
     assert plan.request.extras == ("pandas==1.5.3", "sympy==1.12")
     after = actions(plan)
     assert after["nvidia-cudnn-cu12"] == after["triton"] == ("dropped", "")
     assert after["opencv-python"] == ("kept", "opencv-python==4.7.0.72")
-    assert [problem.requirement for problem in plan.problems] == ["torch==2.1.0"]
+    assert [problem.requirement for problem in plan.problems] == ["torch==1.13.1"]
 
 
 def test_lines_that_ask_for_nothing_are_told(index: Index, template: Path) -> None:
@@ -528,7 +528,7 @@ def test_without_an_index_the_plan_says_that_it_was_not_checked(index: Index, te
 
 def test_without_an_index_the_pair_of_torch_is_known_all_the_same(index: Index, torch_template: Path) -> None:
     index.faults["."] = "500"
-    plan = rescued("imageai==3.0.3\ntorch==2.1.0\ntorchvision==0.15.2\nnumpy==2.0.2\n")
+    plan = rescued("imageai==3.0.3\ntorch==1.13.1\ntorchvision==0.15.2\nnumpy==2.0.2\n")
     assert plan.unchecked
     after = actions(plan)
     assert after["torch"] == ("changed", "torch==1.12.1")

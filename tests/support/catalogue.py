@@ -90,15 +90,15 @@ def gpu_projects() -> list[Project]:
 
 
 def torch_projects() -> list[Project]:
-    """Return what ImageAI 3 runs on, and what PyTorch 2 brings: real names, versions and requirements."""
+    """Return what ImageAI 3 runs on, and a newer PyTorch that brings CUDA: real names, requirements of their kind."""
     cuda = ("nvidia-cublas-cu12==12.1.3.1", "nvidia-cudnn-cu12==8.9.2.26")
     pairs = [
         ("torch", "1.12.1", ("typing-extensions",)),
-        ("torch", "2.1.0", ("typing-extensions", "sympy", "triton==2.1.0", *cuda)),
+        ("torch", "1.13.1", ("typing-extensions", "sympy", "triton==2.1.0", *cuda)),
         ("torchvision", "0.13.1", ("typing-extensions", "numpy", "requests", "torch==1.12.1", "pillow>=5.3.0")),
         ("torchvision", "0.15.2", ("numpy", "requests", "torch==2.0.1", "pillow>=5.3.0")),
         ("torchaudio", "0.12.1", ("torch==1.12.1",)),
-        ("torchaudio", "2.1.0", ("torch==2.1.0",)),
+        ("torchaudio", "0.13.1", ("torch==1.13.1",)),
         ("tqdm", "4.67.1", ()),
         ("sympy", "1.12", ("mpmath>=0.19",)),
         ("mpmath", "1.3.0", ()),

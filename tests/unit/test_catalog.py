@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,11 @@ from imageai_envs.base.paths import Home, shipped_templates
 from imageai_envs.request.request import Request
 from imageai_envs.templates.catalog import load_catalog, select
 from tests.conftest import tiny_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imageai_envs.templates.template import Template
 
 
 @pytest.fixture
@@ -198,7 +204,12 @@ def refused(home: Home, **words: str) -> RequestError:
             "--torch",
         ),
         ({"tensorflow": "2.10", "template": "imageai3"}, "no-such-release", "runs on PyTorch", "Drop --tf"),
-        ({"imageai": "3", "variant": "gpu"}, "no-such-variant", "imageai3 has no gpu", "templates show imageai3"),
+        (
+            {"imageai": "2.1.5", "variant": "gpu"},
+            "no-such-variant",
+            "tf1.15 has no gpu",
+            "templates show tf1.15",
+        ),
     ],
 )
 def test_reasons_and_fixes(home: Home, words: dict[str, str], code: str, message: str, hint: str) -> None:
@@ -214,7 +225,9 @@ def test_reasons_and_fixes(home: Home, words: dict[str, str], code: str, message
         ({"imageai": "3"}, "imageai3", "1.12.1"),
         ({"imageai": "3.0"}, "imageai3", "1.12.1"),
         ({"imageai": "3.0.3"}, "imageai3", "1.12.1"),
+        ({"imageai": "3", "variant": "gpu"}, "imageai3-torch2.15", "2.15.0"),
         ({"torch": "1.12"}, "imageai3", "1.12.1"),
+        ({"torch": "2.7"}, "imageai3-torch2.7", "2.7.1"),
         ({"torch": "1.12.1", "imageai": "3.0.3"}, "imageai3", "1.12.1"),
         ({"imageai": "2.1.5"}, "tf1.15", "1.15.5"),
         ({"tensorflow": "1.15"}, "tf1.15", "1.15.5"),
@@ -230,6 +243,37 @@ def test_another_imageai(home: Home, words: dict[str, str], name: str, version: 
 
 def test_equal_versions_are_equal(home: Home) -> None:
     assert select(Request(tensorflow="2.10.0.0", imageai="2.1.6.0"), home).version == "2.10.0"
+
+
+def names(home: Home, **words: str) -> list[str]:
+    """Return what a request offers to choose among."""
+    offered: list[str] = []
+
+    def choose(templates: Sequence[Template]) -> Template:
+        offered.extend(template.name for template in templates)
+        return templates[-1]
+
+    chosen = select(Request(**words), home, choose).template.name  # type: ignore[arg-type]
+    assert chosen == offered[-1]
+    return offered
+
+
+def test_what_may_answer_in_place_of_the_usual_one(home: Home) -> None:
+    torches = ["imageai3-torch2.15", "imageai3-torch2.7", "imageai3-torch2.0"]
+    assert names(home, imageai="3") == ["imageai3", *torches]
+    assert names(home, imageai="3", variant="gpu") == torches
+    found = names(home)
+    assert (found[0], found[-1]) == ("tf2.10", "tf2.4")
+    assert not {"tf1.15", "tf2.10-headless"} & set(found)  # another ImageAI, another purpose
+
+
+def test_templates_of_mine_answer_only_under_the_names_of_shipped_ones(home: Home) -> None:
+    text = (shipped_templates() / "imageai3-torch2.15.toml").read_text(encoding="utf-8")
+    put(project(), "imageai3-torch2.15", text)
+    put(home.templates, "torch2.15", text.replace('"imageai3-torch2.15"', '"torch2.15"'))
+    assert names(home, imageai="3")[:2] == ["imageai3", "imageai3-torch2.15"]
+    selection = select(Request(imageai="3"), home, lambda templates: templates[1])
+    assert selection.entry.origin == "project"
 
 
 # Broken files that are nearer ------------------------------------------------------------------------------------

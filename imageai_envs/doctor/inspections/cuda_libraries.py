@@ -20,6 +20,8 @@ from imageai_envs.installed.cuda_needs import wheel_of
 from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imageai_envs.doctor.subject import Subject
     from imageai_envs.installed.cuda_needs import CudaNeeds
     from imageai_envs.installed.distributions import Distribution
@@ -125,9 +127,19 @@ def _cudnn(subject: Subject, needs: CudaNeeds, where: Places, *, driver: bool) -
                 link="https://docs.nvidia.com/deeplearning/cudnn/backend/latest/release-notes.html",
             )
         ]
+    if needs.cuda_major != 11:
+        return []
+    return cudnn_aborts(subject, where.find, remedy.install(subject, right), driver=driver)
+
+
+def cudnn_aborts(subject: Subject, find: Callable[[str], Path | None], fix: str, *, driver: bool) -> list[Finding]:
+    """Find a cuDNN for CUDA 11 that ends the process at the first convolution, for want of what ``find`` finds."""
+    item = subject.winners.get("nvidia-cudnn-cu11")
+    if item is None:
+        return []
     wanted = {"<8.5": "", "<8.7": "libcuda.so", "<8.8": "libnvrtc.so"}
     library = next((name for versions, name in wanted.items() if subject.has(item.name, versions)), "")
-    if needs.cuda_major != 11 or not library or where.find(library):
+    if not library or find(library):
         return []
     if library == "libnvrtc.so" and (item.site / "nvidia" / "cudnn" / "lib" / library).exists():
         return []
@@ -139,7 +151,7 @@ def _cudnn(subject: Subject, needs: CudaNeeds, where: Places, *, driver: bool) -
             f"{item.name} {item.version} ends the program without {library}; none is here",
             "This release of cuDNN cannot do without a library that newer ones do not need, at the first "
             f"convolution: 'Could not load library … {library}: cannot open shared object file', then 'Aborted'.",
-            remedy.install(subject, right),
+            fix,
             item.name,
             link=_CUDNN_ABORTS[library],
         )

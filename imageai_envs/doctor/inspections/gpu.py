@@ -6,13 +6,13 @@ macOS is told from :mod:`imageai_envs.doctor.inspections.gpu_elsewhere`.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import nvidia, remedy
 from imageai_envs.doctor.inspections import gpu_elsewhere
 from imageai_envs.doctor.inspections.cuda_libraries import TOOLKITS, inspect_libraries, installed_wheels, places
+from imageai_envs.installed.cuda_builds import build_of, is_older
 from imageai_envs.installed.cuda_needs import needs_of
 
 if TYPE_CHECKING:
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
     from imageai_envs.doctor.nvidia import Driver
     from imageai_envs.doctor.subject import Subject
-    from imageai_envs.installed.cuda_needs import CudaNeeds
+    from imageai_envs.installed.cuda_builds import CudaBuild
     from imageai_envs.installed.distributions import Distribution
+    from imageai_envs.request.framework import Release
 
 _GPU_BUILDS = ("tensorflow", "tensorflow-gpu")
 _CPU_BUILDS = ("tensorflow-cpu", "tensorflow-intel", "tensorflow-cpu-aws")
 _DRIVERS = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
+_TOO_OLD = {
+    "TensorFlow": "CUDA driver version is insufficient for CUDA runtime version",
+    "PyTorch": "The NVIDIA driver on your system is too old",
+}
 _CAPABILITIES = "https://developer.nvidia.com/cuda-gpus"
 
 
@@ -46,36 +51,41 @@ def inspect(subject: Subject, sources: nvidia.Sources | None = None, toolkits: P
     if tensorflow.name not in _GPU_BUILDS or tensorflow.installer == "conda":  # conda brings and links its own CUDA
         return []
     needs = needs_of(tensorflow.version)
-    findings = _driver(driver, tensorflow.version, needs, built_in=built_in)
+    build = f"TensorFlow {tensorflow.version}"
+    findings = driver_findings(driver, build, needs, built_in=built_in)
     if not built_in and not installed_wheels(subject):
         return findings
     if needs:
         where = places(subject, tensorflow, needs, libraries=sources.libraries, toolkits=toolkits)
         if driver is not None and answers:
-            findings += _devices(driver, tensorflow.version, needs, remedy.fresh(subject, gpu=True))
+            findings += device_findings(driver, build, needs, remedy.fresh(subject, gpu=True))
         findings += inspect_libraries(subject, tensorflow, needs, where, driver=answers)
     if answers:
-        findings += _hidden(subject)
+        findings += hidden(subject)
     elif not built_in:
-        findings.append(_none_here(tensorflow.version))
+        findings.append(none_here(build))
     return findings
 
 
-def before_install(tensorflow: str, environ: Mapping[str, str], sources: nvidia.Sources | None = None) -> list[Finding]:
-    """Find what will keep TensorFlow ``tensorflow`` from a GPU of this machine; nothing of it is installed yet."""
+def before_install(
+    release: Release, environ: Mapping[str, str], sources: nvidia.Sources | None = None
+) -> list[Finding]:
+    """Find what will keep a release from a GPU of this machine; nothing of it is installed yet."""
     sources = sources or nvidia.Sources()
     driver = nvidia.driver(environ, sources)
     built_in = bool(driver and driver.version) or nvidia.hardware(sources)
     if not built_in:
-        return [_none_here(tensorflow)]
-    needs = needs_of(tensorflow)
-    findings = _driver(driver, tensorflow, needs, built_in=built_in)
+        return [none_here(str(release))]
+    needs = build_of(release.framework.name, release.version)
+    findings = driver_findings(driver, str(release), needs, built_in=built_in)
     if driver is not None and needs:
-        findings += _devices(driver, tensorflow, needs, "imageai-env create NAME --tf 2.10")
+        findings += device_findings(driver, str(release), needs, remedy.with_gpu(release.framework))
     return findings
 
 
-def _driver(driver: Driver | None, tensorflow: str, needs: CudaNeeds | None, *, built_in: bool) -> list[Finding]:
+def driver_findings(driver: Driver | None, build: str, needs: CudaBuild | None, *, built_in: bool) -> list[Finding]:
+    """Find what is wrong with the driver for ``build``, such as "TensorFlow 2.10.1", of which ``needs`` are known."""
+    framework = build.partition(" ")[0]
     if driver is not None and driver.mismatch:
         return [
             Finding(
@@ -83,23 +93,23 @@ def _driver(driver: Driver | None, tensorflow: str, needs: CudaNeeds | None, *, 
                 "warning",
                 driver.source,
                 "NVIDIA's library and its kernel module are of different versions",
-                "The driver was updated, and the system runs the old module still. TensorFlow computes on the CPU.",
+                f"The driver was updated, and the system runs the old module still. {framework} computes on the CPU.",
                 "sudo reboot",
                 link="https://stackoverflow.com/questions/43022843/nvidia-nvml-driver-library-version-mismatch",
             )
         ]
     if driver is None or not driver.version:
-        return [_driver_missing(tensorflow)] if built_in else []
-    if needs and _numbers(driver.version) < _numbers(needs.minimum_driver):
+        return [_driver_missing(build)] if built_in else []
+    if needs and is_older(driver.version, needs):
         return [
             Finding(
                 "driver-too-old",
                 "warning",
                 driver.source,
-                f"NVIDIA's driver is {driver.version}; CUDA {needs.cuda} of TensorFlow {tensorflow} needs "
+                f"NVIDIA's driver is {driver.version}; CUDA {needs.cuda} of {build} needs "
                 f"{needs.minimum_driver} or newer",
-                "The driver of the system decides which CUDA can run. TensorFlow computes on the CPU: 'CUDA driver "
-                "version is insufficient for CUDA runtime version'.",
+                f"The driver of the system decides which CUDA can run. {framework} computes on the CPU: "
+                f"'{_TOO_OLD[framework]}'.",
                 "install a newer driver   (Ubuntu: sudo ubuntu-drivers install)",
                 link=_DRIVERS,
             )
@@ -107,21 +117,24 @@ def _driver(driver: Driver | None, tensorflow: str, needs: CudaNeeds | None, *, 
     return []
 
 
-def _driver_missing(tensorflow: str) -> Finding:
+def _driver_missing(build: str) -> Finding:
     return Finding(
         "driver-missing",
         "warning",
-        f"TensorFlow {tensorflow}",
+        build,
         "a GPU of NVIDIA is built in, and no driver answers",
         "The driver is not installed, not loaded (after a kernel update; Secure Boot), or this is a container that was "
-        "started without the GPU. TensorFlow computes on the CPU.",
+        f"started without the GPU. {build.partition(' ')[0]} computes on the CPU.",
         "sudo ubuntu-drivers install   (or the like); a container: docker run --gpus all …",
         link="https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/",
     )
 
 
-def _devices(driver: Driver, tensorflow: str, needs: CudaNeeds, fresh: str) -> list[Finding]:
+def device_findings(driver: Driver, build: str, needs: CudaBuild, fresh: str) -> list[Finding]:
+    """Find GPUs that ``build`` has no code for, or no machine code."""
     findings = []
+    framework = build.partition(" ")[0]
+    newer = f" and newer than {needs.ptx[0]}.{needs.ptx[1]}" if needs.ptx else ""
     for gpu in driver.gpus:
         if gpu.capability is None:
             continue
@@ -133,12 +146,12 @@ def _devices(driver: Driver, tensorflow: str, needs: CudaNeeds, fresh: str) -> l
                     "gpu-unsupported",
                     "warning",
                     gpu.name,
-                    f"{gpu.name} has compute capability {text}; TensorFlow {tensorflow} has code for "
-                    f"{', '.join(f'{major}.{minor}' for major, minor in needs.capabilities)} and newer than "
-                    f"{needs.ptx[0]}.{needs.ptx[1]}",
-                    "The published wheels leave older GPUs out. TensorFlow ignores the GPU, or fails with 'no kernel "
-                    "image is available for execution on the device'.",
-                    f"{fresh} --gpu   (older releases serve older GPUs), or compute on the CPU",
+                    f"{gpu.name} has compute capability {text}; {build} has code for "
+                    f"{', '.join(f'{major}.{minor}' for major, minor in needs.capabilities)}{newer}",
+                    "The published wheels leave out GPUs that were old then, and PyTorch's newer ones as well. "
+                    f"{framework} ignores the GPU, or fails with 'no kernel image is available for execution on the "
+                    "device'.",
+                    f"{fresh}   (older releases serve older GPUs), or compute on the CPU",
                     link=_CAPABILITIES,
                 )
             )
@@ -148,11 +161,11 @@ def _devices(driver: Driver, tensorflow: str, needs: CudaNeeds, fresh: str) -> l
                     "gpu-compiles-first",
                     "note",
                     gpu.name,
-                    f"{gpu.name} has compute capability {text}, for which TensorFlow {tensorflow} has no "
+                    f"{gpu.name} has compute capability {text}, for which {build} has no "
                     "machine code: the driver compiles it at first use",
-                    "The GPU is newer than this TensorFlow. The first start takes longer (TensorFlow 2.10 on an H100: "
-                    "36 to 67 s); the result is kept in ~/.nv/ComputeCache if that is large enough. GPUs newer than "
-                    f"CUDA {needs.cuda} may not work with its libraries.",
+                    f"The GPU is newer than this {framework}. The first start takes longer (TensorFlow 2.10 on an "
+                    "H100: 36 to 67 s); the result is kept in ~/.nv/ComputeCache if that is large enough. GPUs newer "
+                    f"than CUDA {needs.cuda} may not work with its libraries.",
                     "export CUDA_CACHE_MAXSIZE=4294967296",
                     link="https://docs.nvidia.com/cuda/cuda-c-programming-guide/#just-in-time-compilation",
                 )
@@ -160,7 +173,8 @@ def _devices(driver: Driver, tensorflow: str, needs: CudaNeeds, fresh: str) -> l
     return findings
 
 
-def _hidden(subject: Subject) -> list[Finding]:
+def hidden(subject: Subject) -> list[Finding]:
+    """Find that the environment variable of CUDA shows no GPU to programs."""
     value = subject.environ.get("CUDA_VISIBLE_DEVICES")
     if value is None or value.strip() not in ("", "-1"):
         return []
@@ -189,17 +203,14 @@ def _never(subject: Subject, tensorflow: Distribution) -> Finding:
     )
 
 
-def _none_here(tensorflow: str) -> Finding:
+def none_here(build: str) -> Finding:
+    """Say that there is neither a GPU nor a driver."""
     return Finding(
         "no-gpu",
         "note",
-        f"TensorFlow {tensorflow}",
+        build,
         "this machine shows neither a GPU of NVIDIA nor its driver",
-        "TensorFlow computes on the CPU here. In a container it may be that the GPU was not passed in.",
+        f"{build.partition(' ')[0]} computes on the CPU here. In a container it may be that the GPU was not passed in.",
         "docker run --gpus all …   (if the machine has a GPU)",
         link="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/",
     )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))

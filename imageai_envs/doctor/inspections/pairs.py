@@ -24,6 +24,7 @@ _NEWER_KERAS = {
 }
 _OLDER_KERAS = "ModuleNotFoundError: No module named 'tensorflow.keras', or 'Keras requires TensorFlow 2.2 or higher'"
 _TENSORFLOW = (2, 6), (2, 16)  # minors that require the keras of their own number
+_NEWEST_FOR_TORCH = (3, 13)  # with which ImageAI 3 was run
 _TORCH_IMPORT = "https://github.com/pytorch/pytorch/issues/122494"
 
 
@@ -185,8 +186,10 @@ def _with_torch(subject: Subject) -> str:
     if vision:
         found = subject.winners["torch"].version
         return remedy.install(subject, *_origin(found), f"torchvision=={vision[0]}.{vision[1]}.*")
-    if facts is None or not (3, 7) <= facts.version[:2] <= (3, 10):
+    if facts is None or not (3, 7) <= facts.version[:2] <= _NEWEST_FOR_TORCH:
         return remedy.fresh(subject) if subject.environment is None else remedy.install(subject)
+    if facts.version[:2] > (3, 10):
+        return remedy.install(subject, "torch==2.15.0", "torchvision==0.29.2", "numpy<2.4")
     return remedy.install(subject, "torch==1.12.1", "torchvision==0.13.1", "numpy<2")
 
 
@@ -229,6 +232,7 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
     if facts.implementation == "CPython" and facts.bits == 64 and (3, 6) <= facts.version[:2] <= (3, 10):
         return []
     used = subject.tensorflow is not None or subject.has("imageai", "<3")
+    served = "3.6 to 3.10"
     if facts.implementation != "CPython" or facts.bits != 64:
         what = f"{facts.implementation} {facts.minor}, {facts.bits} bits"
         cause = "Wheels of TensorFlow and PyTorch are for 64-bit CPython: pip answers 'No matching distribution found'."
@@ -236,11 +240,10 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
         what = f"Python {facts.minor}"
         cause = "It is older than what ImageAI and today's packaging tools work with; no template serves it."
     elif subject.has("imageai", ">=3") and not subject.tensorflow:
-        what = f"Python {facts.minor}"
-        cause = (
-            "PyTorch 1.12, with which ImageAI 3 was measured, has no wheels for Python 3.11 and newer; newer ones were "
-            "not measured. create finds or fetches a Python that fits."
-        )
+        if facts.version[:2] <= _NEWEST_FOR_TORCH:
+            return []
+        what, served = f"Python {facts.minor}", "3.7 to 3.13"
+        cause = f"ImageAI 3 was run with Python {served}. create finds or fetches a Python that fits."
     else:
         what = f"Python {facts.minor}"
         cause = (
@@ -253,7 +256,7 @@ def _python(subject: Subject, facts: Facts) -> list[Finding]:
             "python-unsupported",
             "warning" if used or facts.version[:2] < (3, 6) else "note",
             str(subject.executable),
-            f"it is {what}; templates serve 64-bit CPython 3.6 to 3.10",
+            f"it is {what}; templates serve 64-bit CPython {served}",
             cause,
             remedy.fresh(subject),
             link="https://github.com/OlafenwaMoses/ImageAI/issues/758",

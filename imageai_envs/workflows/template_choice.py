@@ -1,0 +1,72 @@
+"""Which of several templates that answer equally serves this machine: by its Pythons, and by its driver for a GPU."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from imageai_envs.engines.uv import find_uv
+from imageai_envs.installed.cuda_builds import build_of, obstacle
+from imageai_envs.interpreters import within_reach
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imageai_envs.base.context import Context
+    from imageai_envs.doctor.nvidia import Driver
+    from imageai_envs.templates.template import Template
+
+
+class MachineChoice:
+    """Takes the first template for which a Python is within reach and that the driver and the GPUs here serve.
+
+    One that they do not serve is taken when they serve none: it may be built for another machine.
+
+    Attributes:
+        reason: why it was that one; empty for the first without a GPU.
+    """
+
+    def __init__(self, variant: str, wanted: str | None, context: Context, *, download: bool) -> None:
+        """Choose for a variant and the Python that was asked for; ``download``: a missing Python may be fetched."""
+        self._variant, self._wanted, self._context, self._download = variant, wanted, context, download
+        self.reason = ""
+
+    def __call__(self, templates: Sequence[Template]) -> Template:
+        """Return one of ``templates``, the preferred ones first."""
+        can_fetch = self._download and find_uv() is not None
+        reached = [one for one in templates if within_reach(one, self._wanted, self._context, can_fetch=can_fetch)]
+        asked = f"Python {self._wanted} was asked for" if self._wanted else "none is here"
+        passed = [
+            f"{one.name} needs Python {one.python_words()}, and {asked}"
+            for one in templates[: templates.index(reached[0]) if reached else 0]
+        ]
+        chosen = (reached or templates)[0]
+        if self._variant == "gpu" and sys.platform == "linux" and platform.machine() == "x86_64":
+            chosen, told = for_driver(reached or templates, _driver())
+            passed += told
+        self.reason = "; ".join(passed)
+        return chosen
+
+
+def for_driver(templates: Sequence[Template], driver: Driver | None) -> tuple[Template, list[str]]:
+    """Return the first template whose CUDA runs with a driver and its GPUs, and why: what was passed over first."""
+    if driver is None or not driver.version:
+        return templates[0], ["no driver of NVIDIA is here to choose by"]
+    gpus = [gpu.capability for gpu in driver.gpus if gpu.capability]
+    passed: list[str] = []
+    for template in templates:
+        build = build_of(template.framework.name, template.newest)
+        why_not = obstacle(build, driver.version, gpus) if build else ""
+        if not why_not:
+            cuda = f" serves its CUDA {build.cuda}" if build else ""
+            return template, [*passed, f"NVIDIA's driver {driver.version}{cuda or ' is here'}"]
+        passed.append(f"{template.name}: {why_not}")
+    return templates[0], passed
+
+
+def _driver() -> Driver | None:
+    from imageai_envs.doctor import nvidia
+
+    return nvidia.driver(os.environ, nvidia.Sources())
