@@ -1,8 +1,8 @@
 """Let ImageAI find objects in photographs with a trained TinyYOLOv3. Runs inside environments, Python 3.6 and newer.
 
-Usage: ``detect_with_real_model.py MODEL WEIGHTS DIRECTORY REPEATS PHOTOGRAPH...``. ``MODEL`` is what ImageAI loads; it is
-made from Darknet's ``WEIGHTS`` where it is not there. All that is of Keras is taken from ImageAI's own modules: which
-Keras that is differs by release, and what was made by another is of no use to ImageAI.
+Usage: ``detect_with_real_model.py MODEL WEIGHTS DIRECTORY REPEATS PHOTOGRAPH...``. ``MODEL`` is what ImageAI loads; it
+is made from Darknet's ``WEIGHTS`` where it is not there. All that is of Keras is taken from ImageAI's own modules:
+which Keras it is differs by release, and what another one made is of no use to ImageAI.
 """
 
 import json
@@ -45,16 +45,16 @@ def read_darknet(path, shapes):
 
 
 class ImageAI2(object):
-    """ImageAI 2.1.5 and 2.1.6: Keras. What nobody asks for otherwise is a network of 832 pixels."""
+    """ImageAI 2.1.5 and 2.1.6, with Keras: 832 pixels where nothing else is asked for."""
 
     sizes = (("832", {}), (COMMON, {"detection_speed": "faster"}))
 
     def write_model(self, weights, path):
         """Write the model file for the trained weights."""
-        import imageai.Detection as detection
+        from imageai import Detection
 
-        build = getattr(detection, "tiny_yolov3_main", None) or detection.tiny_yolo_main  # the second: 2.1.5
-        network = build(detection.Input(shape=(None, None, 3)), 3, CLASSES)
+        build = getattr(Detection, "tiny_yolov3_main", None) or Detection.tiny_yolo_main  # the second: 2.1.5
+        network = build(Detection.Input(shape=(None, None, 3)), 3, CLASSES)
         convolutions = self._as_built(network, "conv2d")
         normalizations = iter(self._as_built(network, "batch_normalization"))
         shapes = [tuple(layer.get_weights()[0].shape) for layer in convolutions]
@@ -78,7 +78,7 @@ class ImageAI2(object):
 
 
 class ImageAI3(object):
-    """ImageAI 3: PyTorch."""
+    """ImageAI 3, with PyTorch."""
 
     sizes = ((COMMON, {}),)
 

