@@ -1,9 +1,10 @@
 """Prove every template on every Python that is here: create, run the full probe of ImageAI, keep lock and record.
 
 Run by ``nox -s matrix``: each cell is one ``imageai-env create`` as a user would type it, then every feature of ImageAI
-is used and its results are checked (``imageai_envs/verification/features.py``). Writes ``templates/locks``,
-``templates/matrix.json`` and ``docs/matrix.md``, after each cell, so that a run that was interrupted can go on.
-``--upgrade`` resolves again, shows what moved and proves that (``nox -s relock``).
+is used and its results are checked (``imageai_envs/verification/features.py``), and a trained model has to find what is
+in two photographs (``real_model.py``). Writes ``templates/locks``, ``templates/matrix.json`` and ``docs/matrix.md``,
+after each cell, so that a run that was interrupted can go on. ``--upgrade`` resolves again, shows what moved and proves
+that (``nox -s relock``). ``--objects`` adds the photographs to cells that are proved already.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from real_model import PER_CENT, PIXELS, REPEATS, Objects, detect
 
 from imageai_envs.base.context import Context
 from imageai_envs.base.paths import home
@@ -41,7 +44,12 @@ sets are in `templates/locks`; `create` installs them. Seconds are single runs o
 processors. Those of the variant gpu were run on a machine without a GPU: their CUDA libraries were all opened, and
 ImageAI computed on the processor ([what was run on a GPU](gpu.md#proof)).
 
-| template | framework | ImageAI | Python | variant | {features} | probe s | memory MB | size MB | date |
+"Real model" is a trained TinyYOLOv3 and two photographs, the same model file in every environment of an ImageAI: "yes"
+means that every object was found, with its probability (to {per_cent} %) and its box (to {pixels} pixel), and nothing
+else ([which](compatibility.md#one-model-two-photographs)). "Images/s" is how many photographs in a second ImageAI
+answers for with that model at 416 pixels, the fastest of {repeats} calls on the same busy machine.
+
+| template | framework | ImageAI | Python | variant | {columns} | probe s | memory MB | size MB | date |
 |---|---|---|---|---|{lines}|---|---|---|---|
 """
 
@@ -71,31 +79,67 @@ def cells(templates: list[str], variant: str, *, newest: bool) -> list[tuple[str
     return sorted(found, key=lambda cell: -int(cell[1].split(".")[1]))
 
 
-def run_cell(template: str, python: str, variant: str, *, upgrade: bool) -> dict[str, Any] | None:
-    """Create and prove one environment; return its record, None when it could not be created."""
+def run_cell(
+    template: str, python: str, variant: str, *words: str, proved: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Create and prove one environment; return its record, None when it could not be created.
+
+    Args:
+        template: its name.
+        python: minor version.
+        variant: cpu or gpu.
+        words: options of ``create``.
+        proved: the record of this cell; then only the real model is run, and put into it.
+    """
     name = f"matrix-{template}-{python}-{variant}"
-    words = ["create", name, "--template", template, "--python", python, f"--{variant}", "--force"]
-    code, answer = tool(*words, "--verify", "imports", *(["--upgrade"] if upgrade else []))
+    verify = "none" if proved else "imports"
+    code, answer = tool(
+        "create",
+        name,
+        "--template",
+        template,
+        "--python",
+        python,
+        f"--{variant}",
+        "--force",
+        "--verify",
+        verify,
+        *words,
+    )
     if code:
         print(f"{template} {python} {variant}: failed ({code}): {answer['errors'][0]['message']}", flush=True)
         return None
     state = answer["data"]["environment"]
     root = Path(state["root"])
-    script = probe_of(state["imageai"])
     context = Context(home(), Silent(), Log(root.parent / f"{name}.log"))
-    proof = prove(root, context, variant=variant, script=script)
-    _, shown = tool("show", name)
-    lock = read_lock(root / ".imageai-env" / "requirements.txt")
-    record = describe(state, proof, shown["data"]["bytes"], variant)
-    keep_lock(lock, record)
+    if proved:
+        record = proved
+    else:
+        proof = prove(root, context, variant=variant, script=probe_of(state["imageai"]))
+        _, shown = tool("show", name)
+        record = describe(state, proof, shown["data"]["bytes"], variant)
+    record = with_objects(record, detect(root, context, state["imageai"], variant=variant))
+    if not proved:
+        keep_lock(read_lock(root / ".imageai-env" / "requirements.txt"), record)
     tool("remove", name, "--yes")
-    for line in proof.failures():
+    for line in record["failures"]:
         print(f"    {line}", flush=True)
     return record
 
 
+def with_objects(record: dict[str, Any], objects: Objects) -> dict[str, Any]:
+    """Return the record of a cell with what the real model answered there."""
+    before = [line for line in record["failures"] if not line.startswith("real model: ")]
+    return {
+        **record,
+        "failures": [*before, *objects.failures],
+        "objects": not objects.failures,
+        "images_per_second": objects.images_per_second,
+    }
+
+
 def describe(state: dict[str, Any], proof: Proof, size: int, variant: str) -> dict[str, Any]:
-    """Return the record of a cell."""
+    """Return the record of a cell, without the real model."""
     return {
         "template": state["template"],
         "variant": variant,
@@ -145,11 +189,15 @@ def page(records: list[dict[str, Any]]) -> str:
     features = list(dict.fromkeys(name for record in records for name in record["features"]))
     rows = []
     for record in records:
-        marks = [{True: "yes", False: "**no**"}.get(record["features"].get(name), "") for name in features]
+        proofs = [*(record["features"].get(name) for name in features), record.get("objects")]
+        marks = [{True: "yes", False: "**no**"}.get(proof, "") for proof in proofs]
         first = (record["template"], release_in(record), record["imageai"], record["python"], record["variant"])
-        last = (record["seconds"], record["peak_mb"], record["size_mb"], record["date"])
+        rate = record.get("images_per_second") or ""
+        last = (rate, record["seconds"], record["peak_mb"], record["size_mb"], record["date"])
         rows.append(f"| {' | '.join(map(str, (*first, *marks, *last)))} |")
-    head = HEAD.format(features=" | ".join(features), lines="|".join("---" for _ in features))
+    columns = [*features, "real model", "images/s"]
+    lines = "|".join("---" for _ in columns)
+    head = HEAD.format(columns=" | ".join(columns), lines=lines, per_cent=PER_CENT, pixels=PIXELS, repeats=REPEATS)
     return head + "\n".join(rows) + "\n"
 
 
@@ -161,6 +209,7 @@ def main() -> int:
     parser.add_argument("--newest", action="store_true", help="only the newest Python of each template")
     parser.add_argument("--upgrade", action="store_true", help="resolve again instead of taking the verified locks")
     parser.add_argument("--resume", action="store_true", help="leave out what was proved already")
+    parser.add_argument("--objects", action="store_true", help="add the real model to cells that are proved already")
     arguments = parser.parse_args()
     os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     known = [entry.template.name for entry in load_catalog(home()).entries if entry.origin == "shipped"]
@@ -174,17 +223,23 @@ def main() -> int:
         same = [
             r for r in records if (r["template"], r["variant"]) == (template, variant) and r["target"].startswith(start)
         ]
-        if arguments.resume and same:
+        if arguments.objects:
+            if not same or (arguments.resume and "objects" in same[0]):
+                continue
+            record = run_cell(template, python, variant, proved=same[0])
+        elif arguments.resume and same:
             continue
-        record = run_cell(template, python, variant, upgrade=arguments.upgrade)
+        else:
+            record = run_cell(template, python, variant, *(["--upgrade"] if arguments.upgrade else []))
         if record is None:
             failed += 1
             continue
         records = [one for one in records if one not in same] + [record]
         write(records, known)
         works = sum(record["features"].values())
-        failed += works < len(record["features"])
-        print(f"{template} {python} {variant}: {works}/{len(record['features'])} in {record['seconds']} s", flush=True)
+        failed += works < len(record["features"]) or not record["objects"]
+        answers = f"{works}/{len(record['features'])} in {record['seconds']} s, {record['images_per_second']} images/s"
+        print(f"{template} {python} {variant}: {answers}", flush=True)
     return int(failed > 0)
 
 

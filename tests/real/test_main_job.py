@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from real_model import detect
 
+from imageai_envs.base.context import Context
+from imageai_envs.base.paths import home
+from imageai_envs.base.progress import Silent
 from imageai_envs.locks.lockfile import read_lock
 from tests.support.installed_files import differences, files_of
 from tests.support.tool import REPOSITORY, tool
@@ -43,9 +47,11 @@ def prove(name: str, tensorflow: str, *words: str, **variables: str) -> dict[str
     return environment
 
 
-def test_tensorflow_2_10_with_uv() -> None:
+def test_tensorflow_2_10_with_uv_and_a_trained_model_finds_what_is_in_photographs() -> None:
     environment = prove("myproj", "2.10")
     assert str(environment["engine"]).startswith("uv ")
+    found = detect(Path(str(environment["root"])), Context(home(), Silent()), str(environment["imageai"]), repeats=1)
+    assert found.failures == ()
 
 
 def test_tensorflow_2_4_with_pip_where_there_is_no_uv_and_with_uv_the_same_files(tmp_path: Path) -> None:
