@@ -1,5 +1,6 @@
 /* Stands for libcuda.so.1, the driver's library, where there is no GPU: one device of compute capability 8.0, so that
- * TensorFlow goes on to look for the CUDA libraries. It computes nothing; what it proves is that they are found. */
+ * TensorFlow goes on to look for the CUDA libraries. It computes nothing; what it proves is that they are found.
+ * It is libnvidia-ml.so.1 too: TensorFlow 2.21 starts NVIDIA's management library before it looks for a device. */
 #include <stddef.h>
 #include <string.h>
 
@@ -28,3 +29,6 @@ Result cuDeviceGetAttribute(int *value, int attribute, int device) {
     *value = attribute == 75 ? 8 : attribute == 76 ? 0 : 1024;
     return 0;
 }
+
+Result nvmlInit_v2(void) { return 0; }
+Result nvmlShutdown(void) { return 0; }

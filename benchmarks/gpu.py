@@ -55,9 +55,10 @@ def has_driver() -> bool:
 
 
 def compile_driver(directory: Path) -> None:
-    """Compile the fake driver."""
+    """Compile the fake driver, under the names of both libraries that TensorFlow opens."""
     source = Path(__file__).with_name("fake_cuda.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", directory / "libcuda.so.1", source], check=True)
+    for name in ("libcuda.so.1", "libnvidia-ml.so.1"):
+        subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", directory / name, source], check=True)
 
 
 def built_for(told: dict[str, Any]) -> str:

@@ -143,10 +143,13 @@ _WHEELS = {
 _CUDNN = {
     ("libcudnn.so.8", "11"): "nvidia-cudnn-cu11==8.9.6.50",
     ("libcudnn.so.8", "12"): "nvidia-cudnn-cu12==8.9.7.29",
+    ("libcudnn.so.9", "12"): "nvidia-cudnn-cu12==9.3.0.75",
 }
 
 # Kepler (3.5) to Turing (7.5); Ampere and later through the intermediate code of 8.0.
 _TO_TURING: tuple[Capability, ...] = ((3, 5), (5, 0), (6, 0), (7, 0), (7, 5))
+
+_PASCAL_TO_ADA: tuple[Capability, ...] = ((6, 0), (7, 0), (8, 0), (8, 9))
 
 _CUDA_11 = (
     "libcudart.so.11.0", "libcublas.so.11", "libcublasLt.so.11", "libcufft.so.10", "libcurand.so.10",
@@ -158,6 +161,8 @@ _CUDA_12 = (
     "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcufft.so.11", "libcusolver.so.11",
     "libcusparse.so.12", "libcudnn.so.8",
 )  # fmt: skip
+
+_CUDA_12_CUDNN_9 = tuple("libcudnn.so.9" if name == "libcudnn.so.8" else name for name in _CUDA_12)
 
 # https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
 _DRIVER_11, _DRIVER_12 = "450.80.02", "525.60.13"
@@ -200,6 +205,19 @@ _NEEDS = {
             "2.16", "12.3", "8.9", _CUDA_12,
             ("libcupti.so.12", "libnvinfer.so.8.6.1", "libnvinfer_plugin.so.8.6.1"),
             ((5, 0), (6, 0), (7, 0), (8, 0)), (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+        ),
+        CudaNeeds(
+            "2.17", "12.3", "8.9", _CUDA_12,
+            ("libcupti.so.12", "libnvinfer.so.8.6.1", "libnvinfer_plugin.so.8.6.1"),
+            _PASCAL_TO_ADA, (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+        ),
+        # 2.21 does not look for cuSOLVER where its wheel puts it; the runtime hook loads that library.
+        *(
+            CudaNeeds(
+                f"2.{minor}", "12.5", "9.3", _CUDA_12_CUDNN_9, ("libcupti.so.12",),
+                _PASCAL_TO_ADA, (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+            )
+            for minor in (18, 19, 20, 21)
         ),
     )
 }  # fmt: skip

@@ -9,7 +9,9 @@ One line `@@imageai-env@@` + JSON on standard output.
 import contextlib
 import ctypes
 import glob
+import importlib.util
 import json
+import mmap
 import os
 import sys
 import time
@@ -22,17 +24,36 @@ def directories(finder):
     site = next(entry for entry in sys.path if os.path.isdir(os.path.join(entry, "tensorflow")))
     found = [os.path.join(site, "tensorflow")]
     if finder == "rpath":
-        found += sorted(glob.glob(os.path.join(site, "nvidia", "*", "lib")))
+        found += [
+            place for place in sorted(glob.glob(os.path.join(site, "nvidia", "*", "lib"))) if is_searched(site, place)
+        ]
     return found
+
+
+def is_searched(site, place):
+    """Tell whether the library of TensorFlow that opens the others has a directory of ``nvidia`` in its RUNPATH."""
+    name, words = (
+        os.path.join(site, "tensorflow", "libtensorflow_framework.so.2"),
+        os.path.relpath(place, site).encode(),
+    )
+    with open(name, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as contents:
+        return contents.find(b"/" + words) != -1
+
+
+def loaded(soname):
+    """Return the path of a library that is loaded already, whoever did that: TensorFlow takes it by its name."""
+    with open("/proc/self/maps") as maps:
+        return next((line.split(None, 5)[5].strip() for line in maps if line.rstrip().endswith("/" + soname)), None)
 
 
 def open_libraries(finder, sonames):
     """Open every library for real; one that is nowhere in TensorFlow's directories is looked for in the system."""
+    importlib.util.find_spec("tensorflow")  # the runtime hook does what it would do before an import
     answer = {}
     places = directories(finder)
     for soname in sonames:
         paths = [os.path.join(place, soname) for place in places]
-        path = next((path for path in paths if os.path.exists(path)), soname)
+        path = loaded(soname) or next((path for path in paths if os.path.exists(path)), soname)
         try:
             ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_LOCAL)
             answer[soname] = {"path": path, "error": None}

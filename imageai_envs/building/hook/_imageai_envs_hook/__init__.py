@@ -1,7 +1,7 @@
 """Runtime hook of imageai-env: lets ImageAI 2.1.6 run with packages that are newer than itself.
 
 ``shims.py`` says what: each row gives some modules of ImageAI, and nobody else, a name that is gone or means something
-else today, or sets an environment variable before TensorFlow is imported. A row acts only in an environment that has
+else today, or does something before TensorFlow is imported. A row acts only in an environment that has
 the versions that need it. There is one mechanism, in ``views.py``: a module of ImageAI is executed with an
 ``__import__`` of its own, and gets views of the modules that a row is about. No file and no module is changed, and what
 other code in the process imports is what it would be without us.
@@ -19,7 +19,7 @@ IMAGEAI = ("imageai", "keras_resnet")
 
 
 class _Finder:
-    """Answers None to every import but those of ImageAI's modules; before TensorFlow's it sets the variables."""
+    """Answers None to every import but those of ImageAI's modules; before TensorFlow's it does what rows want."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -27,7 +27,7 @@ class _Finder:
         if name == "tensorflow":
             from . import views
 
-            views.set_variables()
+            views.before_tensorflow()
         elif name.partition(".")[0] in IMAGEAI:
             from . import views
 

@@ -22,19 +22,19 @@ class Shim:
         distribution: whose versions need it.
         first: the first ``(major, minor)`` that needs it.
         last: the last one; None: all newer ones.
-        sees: dotted names that ImageAI uses; empty for a row that sets a variable.
+        sees: dotted names that ImageAI uses; empty for a row that acts before TensorFlow is imported.
         gets: dotted name of what it gets there; ``""`` for :func:`_no_decorator`.
-        variable: name of the variable that is set before TensorFlow is imported, and its value or what returns it.
+        before: what is called before TensorFlow is imported.
         what: what the row does, one sentence.
         why: what fails without it, with the error text.
         source: where that was seen.
     """
 
     def __init__(
-        self, name, distribution, first, last=None, sees=(), gets="", variable=None, what="", why="", source=""
+        self, name, distribution, first, last=None, sees=(), gets="", before=None, what="", why="", source=""
     ):  # fmt: skip
         self.name, self.distribution, self.first, self.last = name, distribution, first, last
-        self.sees, self.gets, self.variable = sees, gets, variable
+        self.sees, self.gets, self.before = sees, gets, before
         self.what, self.why, self.source = what, why, source
 
     def serves(self, versions):
@@ -43,26 +43,41 @@ class Shim:
         return found is not None and self.first <= found and (self.last is None or found <= self.last)
 
 
-def _cuda_data_dir(flags):
-    """Return XLA_FLAGS with the place of libdevice and ptxas; None where they are not, or one is set."""
+def _point_xla_to_libdevice():
     option, toolkit = "--xla_gpu_cuda_data_dir", os.path.join(SITE, "nvidia", "cuda_nvcc")
-    if option in flags or " " in toolkit or not os.path.isdir(toolkit):
-        return None  # XLA splits its flags at spaces and knows no quoting
-    return (flags + " " if flags else "") + option + "=" + toolkit
+    flags = os.environ.get("XLA_FLAGS", "")
+    if option not in flags and " " not in toolkit and os.path.isdir(toolkit):  # XLA splits its flags at spaces
+        os.environ["XLA_FLAGS"] = (flags + " " if flags else "") + option + "=" + toolkit
 
 
-def _legacy_keras(value):
-    """Return ``1`` for TF_USE_LEGACY_KERAS unless it is set."""
-    return None if value else "1"
+def _load_cusolver():
+    library = os.path.join(SITE, "nvidia", "cusolver", "lib", "libcusolver.so.11")
+    if os.path.exists(library):
+        import ctypes
+
+        ctypes.CDLL(library)
+
+
+def _use_keras_2():
+    if not os.environ.get("TF_USE_LEGACY_KERAS"):
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 
 SHIMS = (
     Shim(
         "libdevice", "tensorflow", (2, 4), (2, 13),
-        variable=("XLA_FLAGS", _cuda_data_dir),
+        before=_point_xla_to_libdevice,
         what="XLA_FLAGS gets the place of libdevice and ptxas in NVIDIA's wheel; flags that are set stay.",
         why="XLA of these releases does not look there: libdevice not found at ./libdevice.10.bc.",
         source="measured with 2.8.4, 2.10.1 and 2.11.1",
+    ),
+    Shim(
+        "cusolver", "tensorflow", (2, 21), (2, 21),
+        before=_load_cusolver,
+        what="libcusolver.so.11 of NVIDIA's wheel is loaded before TensorFlow is imported.",
+        why="TensorFlow 2.21 does not look into nvidia/cusolver/lib (its RUNPATH lacks that) and uses no GPU: "
+        "Cannot dlopen some GPU libraries.",
+        source="measured with 2.21.0; 2.14 to 2.20 have the directory",
     ),
     Shim(
         "legacy-adam", "tensorflow", (2, 11),
@@ -75,7 +90,7 @@ SHIMS = (
     ),
     Shim(
         "legacy-keras", "tf_keras", (2, 16),
-        variable=("TF_USE_LEGACY_KERAS", _legacy_keras),
+        before=_use_keras_2,
         what="tf.keras is Keras 2 (the distribution tf-keras), as in older releases; TF_USE_LEGACY_KERAS=0 keeps "
         "Keras 3 for code of your own.",
         why="From 2.16 on tf.keras is Keras 3, which does not load many models of Keras 2, and has other arguments.",

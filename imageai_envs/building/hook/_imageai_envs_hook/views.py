@@ -3,19 +3,18 @@
 Python 3.6 syntax.
 """
 
-import os
+import contextlib
 import sys
 
 from . import shims
 
 
-def set_variables():
+def before_tensorflow():
+    """Do what rows want done before TensorFlow is imported."""
     for shim in shims.needed(shims.versions_here()):
-        if shim.variable is not None:
-            name, value = shim.variable
-            wanted = value(os.environ.get(name, ""))
-            if wanted is not None:
-                os.environ[name] = wanted
+        if shim.before is not None:
+            with contextlib.suppress(Exception):  # a hook must not break an import that would work
+                shim.before()
 
 
 def spec_of(name, path, target, ours):
