@@ -114,6 +114,14 @@ def test_imageai_gets_the_legacy_adam_and_nobody_else(
     assert answer["loader"] == "SourceFileLoader"
 
 
+def test_a_row_that_fails_breaks_no_import(environment: Path) -> None:
+    put_tensorflow(environment, "2.21.0")
+    library = site(environment) / "nvidia" / "cusolver" / "lib" / "libcusolver.so.11"
+    library.parent.mkdir(parents=True)
+    library.write_text("no library")
+    assert ask(environment)["layers"] == "layers"
+
+
 @pytest.mark.parametrize("version", ["2.10.1", "2.4.4"])
 def test_older_tensorflows_are_left_alone(environment: Path, version: str) -> None:
     put_tensorflow(environment, version)
@@ -229,7 +237,7 @@ def test_modules_that_no_row_is_about_are_executed_as_ever(environment: Path) ->
         ({"tensorflow": "2.15.1", "numpy": "1.26.4", "matplotlib": "3.10.9", "tf-keras": "2.15.0"},
          ["legacy-adam", "matplotlib-deprecated", "numpy-float"]),
         ({"tensorflow-cpu": "2.21.0", "numpy": "2.5.5", "matplotlib": "3.11.2", "tf-keras": "2.21.0"},
-         ["legacy-adam", "legacy-keras", "keras-2", "matplotlib-deprecated", "numpy-float"]),
+         ["cusolver", "legacy-adam", "legacy-keras", "keras-2", "matplotlib-deprecated", "numpy-float"]),
         ({"numpy": "built by hand"}, []),
     ],
 )  # fmt: skip
