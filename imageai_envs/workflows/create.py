@@ -59,6 +59,7 @@ class CreateOptions:
         download: a missing Python may be fetched.
         wait: wait for another process that works on the same environment.
         upgrade: resolve again instead of taking the verified lock.
+        newest: of the templates that answer take the newest, not the usual one.
     """
 
     request: Request
@@ -71,6 +72,7 @@ class CreateOptions:
     download: bool = True
     wait: bool = True
     upgrade: bool = False
+    newest: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,13 @@ def plan_creation(options: CreateOptions, context: Context, *, dry_run: bool = F
     lock = read_lock(options.lock) if isinstance(options.lock, Path) else options.lock
     request = _request_of(lock, options.request) if lock else options.request
     wanted = request.python or (lock.header.target.python_version if lock else None)
-    choice = MachineChoice(request.variant, wanted, context, download=options.download)
+    if options.newest and (lock or request.template or request.tensorflow or request.torch):
+        raise RequestError(
+            "--newest chooses the template; a template, a version of TensorFlow or PyTorch, or a lock says it already.",
+            hint="Drop --newest, or the other option.",
+            code="newest-and-version",
+        )
+    choice = MachineChoice(request.variant, wanted, context, download=options.download, newest=options.newest)
     selection = select(request, context.home, choice)
     _tell(selection, request, choice.reason, context.reporter)
     engine = get_engine(options.engine)

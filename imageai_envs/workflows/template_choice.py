@@ -7,6 +7,8 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.installed.cuda_builds import build_of, obstacle
 from imageai_envs.interpreters import within_reach
@@ -28,13 +30,26 @@ class MachineChoice:
         reason: why it was that one; empty for the first without a GPU.
     """
 
-    def __init__(self, variant: str, wanted: str | None, context: Context, *, download: bool) -> None:
-        """Choose for a variant and the Python that was asked for; ``download``: a missing Python may be fetched."""
-        self._variant, self._wanted, self._context, self._download = variant, wanted, context, download
+    def __init__(
+        self, variant: str, wanted: str | None, context: Context, *, download: bool, newest: bool = False
+    ) -> None:
+        """Choose for a variant and the Python that was asked for.
+
+        Args:
+            variant: ``cpu`` or ``gpu``.
+            wanted: the Python.
+            context: directories of the command.
+            download: a missing Python may be fetched.
+            newest: the newest minor is preferred.
+        """
+        self._variant, self._wanted, self._context = variant, wanted, context
+        self._download, self._newest = download, newest
         self.reason = ""
 
     def __call__(self, templates: Sequence[Template]) -> Template:
         """Return one of ``templates``, the preferred ones first."""
+        if self._newest:
+            templates = sorted(templates, key=lambda one: Version(one.minor), reverse=True)
         can_fetch = self._download and find_uv() is not None
         reached = [one for one in templates if within_reach(one, self._wanted, self._context, can_fetch=can_fetch)]
         asked = f"Python {self._wanted} was asked for" if self._wanted else "none is here"

@@ -270,3 +270,9 @@ def test_list_counts_shared_files_once(index: Index, template: Path) -> None:
     assert data["bytes"] <= sizes["a"]["bytes"] + sizes["b"]["bytes"] - 3_000_000
     assert sizes["a"]["bytes"] - sizes["a"]["bytes_unshared"] >= 3_000_000
     assert "a " in tool("list").out
+
+
+@pytest.mark.parametrize("words", [("--tf", "2.10"), ("--torch", "1.12"), ("--template", "tf2.10")])
+def test_newest_chooses_the_template_and_nothing_else_may(words: tuple[str, str]) -> None:
+    done = tool("create", "x", "--newest", *words, "--json")
+    assert (done.code, done.json()["errors"][0]["code"]) == (3, "newest-and-version")

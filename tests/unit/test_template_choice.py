@@ -86,6 +86,36 @@ def test_the_newest_that_a_python_here_serves(home: Home, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
+    ("pythons", "fetches", "asked", "newest", "name"),
+    [
+        ((10, 13), False, None, False, "tf2.10"),
+        ((13,), True, None, False, "tf2.10"),  # 3.10 is fetched
+        ((13,), False, None, False, "tf2.21"),
+        ((11,), False, None, False, "tf2.21"),
+        ((10, 12), False, "3.12", False, "tf2.21"),
+        ((9, 10), False, None, True, "tf2.21"),
+        ((9,), False, None, True, "tf2.20"),
+        ((9,), True, None, True, "tf2.21"),
+        ((8, 9), False, "3.8", True, "tf2.13"),
+        ((13,), True, "3.7", True, "tf2.11"),
+    ],
+)
+def test_which_tensorflow_a_bare_create_takes(
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    pythons: tuple[int, ...],
+    fetches: bool,
+    asked: str | None,
+    newest: bool,
+    name: str,
+) -> None:
+    machine(monkeypatch, *pythons, fetches=fetches)
+    choice = MachineChoice("cpu", asked, Context(home, Silent()), download=True, newest=newest)
+    assert select(Request(python=asked), home, choice).template.name == name
+    assert ("tf2.10 needs Python 3.7 to 3.10" in choice.reason) == (name == "tf2.21" and not newest)
+
+
+@pytest.mark.parametrize(
     ("known", "name", "reason"),
     [
         (None, TORCHES[0], "no driver of NVIDIA is here to choose by"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   imageai-env create myproj --tf 2.10
+  imageai-env create myproj --newest
   imageai-env create myproj --tf 2.4.0 --python 3.8 --with pandas
   imageai-env create --path .venv -r requirements-extra.txt
   imageai-env create myproj --lock requirements.lock.txt
@@ -42,6 +43,7 @@ Examples:
 @source_options
 @verify_option("How it is proved: ImageAI classifies a picture, is imported, or not at all.")
 @click.option("--upgrade", is_flag=True, help="Resolve to the newest versions, not to the lock that was proved.")
+@click.option("--newest", is_flag=True, help="The newest template for a Python that is here or can be fetched.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option("--force", is_flag=True, help="Replace an environment that is there; it stays until the new one works.")
 @answers
@@ -65,6 +67,7 @@ def command(session: Session, /, name: str | None, **options: Any) -> Result:
         force=options["force"],
         download=not options["no_download"],
         upgrade=options["upgrade"],
+        newest=options["newest"],
     )
     plan = plan_creation(wanted, session.context, dry_run=dry_run)
     if dry_run:
