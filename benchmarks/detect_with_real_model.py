@@ -5,6 +5,7 @@ is made from Darknet's ``WEIGHTS`` where it is not there. All that is of Keras i
 which Keras it is differs by release, and what another one made is of no use to ImageAI.
 """
 
+import importlib
 import json
 import os
 import re
@@ -138,11 +139,13 @@ def detect(model, directory, options, photographs, repeats):
 def main(model, weights, directory, repeats, photographs):
     """Print what ImageAI answers at each size of the network; seconds are told for the size that all of them have."""
     generation = ImageAI3() if model.endswith(".pt") else ImageAI2()
+    start = time.time()
+    importlib.import_module("imageai.Detection")
+    answer = {"objects": {}, "import_seconds": round(time.time() - start, 2)}
     if not os.path.exists(model):
         made = model + ".unfinished" + os.path.splitext(model)[1]
         generation.write_model(weights, made)
         os.replace(made, model)
-    answer = {"objects": {}}
     for pixels, options in generation.sizes:
         times = repeats if pixels == COMMON else 0
         found, seconds = detect(model, directory, options, photographs, times)

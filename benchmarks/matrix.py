@@ -135,6 +135,7 @@ def with_objects(record: dict[str, Any], objects: Objects) -> dict[str, Any]:
         "failures": [*before, *objects.failures],
         "objects": not objects.failures,
         "images_per_second": objects.images_per_second,
+        "import_seconds": objects.import_seconds,
     }
 
 

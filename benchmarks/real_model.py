@@ -121,10 +121,12 @@ class Objects:
     Attributes:
         failures: what is not as expected, a line each; empty when all is.
         images_per_second: at 416 pixels, the fastest of some detections; None when there was no answer.
+        import_seconds: of ``imageai.Detection`` with all that it imports; None when there was no answer.
     """
 
     failures: tuple[str, ...]
     images_per_second: float | None = None
+    import_seconds: float | None = None
 
 
 def fetch(directory: Path, context: Context) -> None:
@@ -186,7 +188,9 @@ def detect(root: Path, context: Context, imageai: str, *, variant: str = "cpu", 
         return Objects((f"real model: ended with exit status {done.returncode}: {last}",))
     told: dict[str, Any] = answer
     return Objects(
-        tuple(differences(told["objects"], EXPECTED[imageai])), round(1 / min(map(float, told["seconds"])), 2)
+        tuple(differences(told["objects"], EXPECTED[imageai])),
+        round(1 / min(map(float, told["seconds"])), 2),
+        float(told["import_seconds"]),
     )
 
 
