@@ -41,8 +41,9 @@ Each row is one real environment: created by `imageai-env create`, then every fe
 results were checked: four classifiers, RetinaNet, YOLOv3, TinyYOLOv3, video, training of classification and detection
 (with the learning rate that was really used), and the models that were trained. Written by `nox -s matrix`. The exact
 sets are in `templates/locks`; `create` installs them. Seconds are single runs of the probe on a busy machine of two
-processors. Those of the variant gpu were run on a machine without a GPU: their CUDA libraries were all opened, and
-ImageAI computed on the processor ([what was run on a GPU](gpu.md#proof)).
+processors. Those of the variant gpu were run on a machine without a GPU: their CUDA libraries were all opened (by
+PyTorch when it is imported), and ImageAI computed on the processor ([what was run on a GPU](gpu.md#proof)). Of PyTorch
+both variants lock one set on Linux x86_64, which is run once.
 
 "Real model" is a trained TinyYOLOv3 and two photographs, the same model file in every environment of an ImageAI: "yes"
 means that every object was found, with its probability (to {per_cent} %) and its box (to {pixels} pixel), and nothing

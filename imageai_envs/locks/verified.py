@@ -8,13 +8,14 @@ what is installed and nothing has to be resolved. ``templates/matrix.json`` says
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.errors import LockFileError
 from imageai_envs.base.paths import shipped_templates
 from imageai_envs.locks.lockfile import Lock, read_lock
 from imageai_envs.request.framework import release_in
+from imageai_envs.templates.template import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imageai_envs.locks.inputs import LockInputs
     from imageai_envs.request.framework import Release
     from imageai_envs.request.target import Target
+    from imageai_envs.templates.catalog import Selection
 
 MATRIX = "matrix.json"
 _SCHEMA = 1
@@ -76,12 +78,21 @@ def verified_lock(inputs: LockInputs) -> Lock | None:
 def nearest_lock(inputs: LockInputs) -> Lock | None:
     """Return the shipped lock of the same template, variant and target, regardless of further requirements.
 
-    Its pins are what a resolution with further requirements should stay near to.
+    Without one, that of the other variant if it has exactly these inputs. Its pins are what a resolution with further
+    requirements should stay near to.
     """
     selection = inputs.selection
     if selection.entry.origin != "shipped":
         return None
-    path = lock_path(selection.template.name, selection.variant, inputs.target)
+    own = _lock_of(selection, selection.variant, inputs.target)
+    alike = (_lock_of(selection, variant, inputs.target) for variant in VARIANTS if own is None)
+    # Of PyTorch on Linux x86_64 both variants are one set, which is proved once.
+    other = next((lock for lock in alike if lock and lock.header.inputs == inputs.digest), None)
+    return replace(other, header=replace(other.header, variant=selection.variant)) if other else own
+
+
+def _lock_of(selection: Selection, variant: str, target: Target) -> Lock | None:
+    path = lock_path(selection.template.name, variant, target)
     if not path.is_file():
         return None
     try:

@@ -52,11 +52,10 @@ class MachineChoice:
             templates = sorted(templates, key=lambda one: Version(one.minor), reverse=True)
         can_fetch = self._download and find_uv() is not None
         reached = [one for one in templates if within_reach(one, self._wanted, self._context, can_fetch=can_fetch)]
-        asked = f"Python {self._wanted} was asked for" if self._wanted else "none is here"
-        passed = [
-            f"{one.name} needs Python {one.python_words()}, and {asked}"
-            for one in templates[: templates.index(reached[0]) if reached else 0]
-        ]
+        passed = []
+        if reached and reached[0] is not templates[0]:
+            asked = f"Python {self._wanted} was asked for" if self._wanted else "none is here"
+            passed = [f"{templates[0].name} needs Python {templates[0].python_words()}, and {asked}"]
         chosen = (reached or templates)[0]
         if self._variant == "gpu" and sys.platform == "linux" and platform.machine() == "x86_64":
             chosen, told = for_driver(reached or templates, _driver())

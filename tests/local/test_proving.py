@@ -9,7 +9,8 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -114,17 +115,69 @@ def training(inside: Callable[[str], ModuleType]) -> ModuleType:
 
 
 def test_each_batch_has_its_step_of_training(training: ModuleType) -> None:
-    training.check_made([1, 2], 2, on_gpu=False)
+    training.check_made([1, 2], 2, 1.0)
     for batches in ([], [2], [1], [1, 1], [1, 2, 3]):
         with pytest.raises(Exception, match="made steps for the batches"):
-            training.check_made(batches, 2, on_gpu=False)
+            training.check_made(batches, 2, 1.0)
 
 
-def test_on_a_gpu_steps_are_left_out_until_the_scale_fits(training: ModuleType) -> None:
-    training.check_made(list(range(5, 17)), 16, on_gpu=True)
-    training.check_made([16], 16, on_gpu=True)
-    with pytest.raises(Exception, match="made steps for the batches"):
-        training.check_made([], 16, on_gpu=True)
+def test_a_step_is_left_out_only_where_the_scaler_says_so(training: ModuleType) -> None:
+    training.check_made(list(range(5, 17)), 16, 16.0)
+    training.check_made([16], 16, 2.0**15)
+    training.check_made([1, 3], 3, 2.0)
+    for batches, shrunk in (([], 2.0**16), (list(range(5, 17)), 1.0), ([16], 2.0), (list(range(1, 17)), 2.0)):
+        with pytest.raises(Exception, match="made steps for the batches"):
+            training.check_made(batches, 16, shrunk)
+
+
+class Bias:
+    """A parameter with as much of a tensor as is looked at."""
+
+    def __init__(self, value: float, grad: Bias | None = None) -> None:
+        self.value, self.grad = value, grad
+
+    def detach(self) -> Bias:
+        return self
+
+    def clone(self) -> Bias:
+        return Bias(self.value)
+
+    def __sub__(self, other: Bias) -> Bias:
+        return Bias(self.value - other.value)
+
+
+def test_steps_that_a_scaler_leaves_out_are_not_counted(training: ModuleType) -> None:
+    """A trainer in half precision: in its first batches the scaler finds infinite gradients, and makes no step."""
+    bias = Bias(1.0)
+    hooks: list[Callable[[object, object], None]] = []
+    groups = [{"lr": 0.0, "momentum": 0.8} for _ in range(3)]
+
+    def move() -> None:
+        assert bias.grad
+        bias.value -= groups[2]["lr"] * bias.grad.value
+
+    optimizer = SimpleNamespace(param_groups=groups, step=move)
+    network = SimpleNamespace(
+        named_parameters=lambda: [("conv.bias", bias), ("conv.weight", None)], register_forward_pre_hook=hooks.append
+    )
+    steps: list[dict[str, Any]] = []
+    training._watch_steps(network, optimizer, steps)
+    factor = 65536.0
+    for batch in range(1, 17):
+        hooks[0](SimpleNamespace(training=True), ())
+        groups[2]["lr"] = training.bias_rate(batch, 16)
+        bias.grad = Bias(0.5)
+        if batch <= 4:
+            factor /= 2
+        else:
+            optimizer.step()
+        hooks[0](SimpleNamespace(training=False), ())  # the validation of each experiment
+    assert [step["batch"] for step in steps] == list(range(5, 17))
+    training.check_made([step["batch"] for step in steps], 16, 65536.0 / factor)
+    first = steps[0]
+    assert first["rates"][2] == (training.bias_rate(5, 16), 0.8)
+    assert first["before"]["conv.bias"].value == 1.0
+    assert first["moved"]["conv.bias"].value == pytest.approx(0.5 * training.bias_rate(5, 16))
 
 
 def test_the_rate_that_imageai_means_for_biases(training: ModuleType) -> None:

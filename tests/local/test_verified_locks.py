@@ -140,6 +140,22 @@ def test_every_shipped_lock_belongs_to_its_template_as_it_is(home: Home) -> None
         assert header.verified, path
 
 
+def test_variants_that_lock_the_same_have_one_proof(home: Home) -> None:
+    """PyTorch's wheel on PyPI for Linux x86_64 is the same for both; TensorFlow's are not."""
+    target = Target((3, 13), "linux", "x86_64")
+    request = Request(torch="2.7", variant="gpu")
+    for extras, found in (((), True), (("pandas",), False)):
+        lock = verified.verified_lock(LockInputs(select(request, home), extras, target))
+        assert bool(lock) is found
+        if lock:
+            assert (lock.header.variant, lock.pin("torch") is not None) == ("gpu", True)
+            assert "8 of 8 features" in lock.header.verified
+    tensorflow = LockInputs(
+        select(Request(tensorflow="2.9", variant="gpu"), home), (), Target((3, 9), "linux", "x86_64")
+    )
+    assert verified.verified_lock(tensorflow) is None
+
+
 def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
     cells = load_matrix()
     catalog = {entry.template.name: entry.template for entry in load_catalog(Home(*[Path("none")] * 3)).entries}

@@ -121,7 +121,8 @@ def trained_classifier(path):
 def train_detection(place, facts):
     """Train YOLOv3 twice over two pictures, from weights of our own, and follow the first step; return what it left.
 
-    ImageAI warms up for at least a thousand steps: until then only biases move by more than rounding hides.
+    On a GPU it is trained more often: see EXPERIMENTS_ON_GPU. ImageAI warms up for at least a thousand steps: until
+    then only biases move by more than rounding hides.
     """
     import torch
     from imageai.Detection.Custom import DetectionModelTrainer
@@ -134,8 +135,7 @@ def train_detection(place, facts):
     yolo.give_clear_answers(pictures + write_video(place.path("custom-video.avi"), 2), clear=3)
     yolo.save(start)
     del yolo
-    steps, on_gpu = [], torch.cuda.is_available()
-    experiments = EXPERIMENTS_ON_GPU if on_gpu else EXPERIMENTS
+    steps = []
 
     class Trainer(DetectionModelTrainer):
         def _DetectionModelTrainer__set_training_param(self, *values):  # noqa: N802 - ImageAI's own name
@@ -144,6 +144,9 @@ def train_detection(place, facts):
             _watch_steps(getattr(self, private + "model"), getattr(self, private + "optimizer"), steps)
 
     trainer = Trainer()
+    scaler = trainer._DetectionModelTrainer__scaler  # noqa: SLF001 - on the processor it is there, and does nothing
+    experiments = EXPERIMENTS_ON_GPU if scaler.is_enabled() else EXPERIMENTS
+    scale = scaler.get_scale()
     trainer.setModelTypeAsYOLOv3()
     trainer.setDataDirectory(data)
     trainer.setTrainConfig(
@@ -162,7 +165,8 @@ def train_detection(place, facts):
             os.remove(os.path.join(models, name))
     path = os.path.join(models, "yolov3_objects_last.pt")
     facts["steps"] = [step["batch"] for step in steps]
-    check_made(facts["steps"], experiments, on_gpu)
+    facts["scale"] = [scale, scaler.get_scale()]
+    check_made(facts["steps"], experiments, scale / scaler.get_scale())
     _check_first(facts, steps[0], experiments, before, torch.load(path, map_location="cpu"))
     return path, os.path.join(data, "json", "objects_yolov3_detection_config.json")
 
@@ -195,10 +199,20 @@ def _watch_steps(network, optimizer, steps):
     optimizer.step = step
 
 
-def check_made(batches, experiments, on_gpu):
-    """Raise Wrong unless there was a step for each batch; on a GPU, unless there was one at all."""
-    if batches != list(range(1, experiments + 1)) and not (on_gpu and batches):
-        raise Wrong("ImageAI made steps for the batches %r in %d experiments of one batch" % (batches, experiments))
+def check_made(batches, experiments, shrunk):
+    """Raise Wrong unless each batch had its step, or halved the scaler's factor, which is how it leaves out one.
+
+    Args:
+        batches: number of the batch of each step.
+        experiments: of one batch each.
+        shrunk: how many times as large the scaler's factor was at the start.
+    """
+    left_out = sorted(set(range(1, experiments + 1)) - set(batches))
+    if not batches or len(batches) + len(left_out) != experiments or shrunk != 2.0 ** len(left_out):
+        raise Wrong(
+            "ImageAI made steps for the batches %r in %d experiments of one batch, and torch's GradScaler has %g of "
+            "its factor" % (batches, experiments, 1 / shrunk)
+        )
 
 
 def bias_rate(batch, experiments):
