@@ -2,8 +2,8 @@
 
 Sources. CUDA and cuDNN versions: TensorFlow's table of tested builds (https://www.tensorflow.org/install/source#gpu)
 and ``tf.sysconfig.get_build_info()`` of the wheels. Sonames, search path and compute capabilities: the Linux x86_64
-wheels of the last patch of each minor, run under the dynamic linker's trace and asked for their build info. Minimum
-drivers: NVIDIA's minor-version compatibility
+wheels of the last patch of each minor, run under the dynamic linker's trace and asked for their build info (2.17 and
+newer: only asked, their sonames are those of 2.16 with the major of their cuDNN). Minimum drivers: NVIDIA's minor-version compatibility
 (https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html). No kernel was run on a GPU for it.
 """
 
@@ -54,6 +54,11 @@ class CudaNeeds:
     def cuda_major(self) -> int:
         """Return 11 or 12: what the names of NVIDIA's wheels end in."""
         return int(self.cuda.partition(".")[0])
+
+    @property
+    def cudnn_soname(self) -> str:
+        """Return the library of cuDNN, whose number is cuDNN's major."""
+        return f"libcudnn.so.{self.cudnn.partition('.')[0]}"
 
     @property
     def wheels(self) -> tuple[str, ...]:
@@ -143,6 +148,7 @@ _WHEELS = {
 _CUDNN = {
     ("libcudnn.so.8", "11"): "nvidia-cudnn-cu11==8.9.6.50",
     ("libcudnn.so.8", "12"): "nvidia-cudnn-cu12==8.9.7.29",
+    ("libcudnn.so.9", "12"): "nvidia-cudnn-cu12==9.3.0.75",
 }
 
 # Kepler (3.5) to Turing (7.5); Ampere and later through the intermediate code of 8.0.
@@ -158,6 +164,9 @@ _CUDA_12 = (
     "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcufft.so.11", "libcusolver.so.11",
     "libcusparse.so.12", "libcudnn.so.8",
 )  # fmt: skip
+_CUDA_12_CUDNN_9 = (*_CUDA_12[:-1], "libcudnn.so.9")
+
+_PASCAL_TO_ADA: tuple[Capability, ...] = ((6, 0), (7, 0), (8, 0), (8, 9))
 
 # https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
 _DRIVER_11, _DRIVER_12 = "450.80.02", "525.60.13"
@@ -200,6 +209,18 @@ _NEEDS = {
             "2.16", "12.3", "8.9", _CUDA_12,
             ("libcupti.so.12", "libnvinfer.so.8.6.1", "libnvinfer_plugin.so.8.6.1"),
             ((5, 0), (6, 0), (7, 0), (8, 0)), (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+        ),
+        CudaNeeds(
+            "2.17", "12.3", "8.9", _CUDA_12,
+            ("libcupti.so.12", "libnvinfer.so.8.6.1", "libnvinfer_plugin.so.8.6.1"),
+            _PASCAL_TO_ADA, (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+        ),
+        *(
+            CudaNeeds(
+                f"2.{minor}", "12.5", "9.3", _CUDA_12_CUDNN_9, ("libcupti.so.12",),
+                _PASCAL_TO_ADA, (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+            )
+            for minor in (18, 19, 20, 21)
         ),
     )
 }  # fmt: skip
