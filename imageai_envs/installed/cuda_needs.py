@@ -3,8 +3,9 @@
 Sources. CUDA and cuDNN versions: TensorFlow's table of tested builds (https://www.tensorflow.org/install/source#gpu)
 and ``tf.sysconfig.get_build_info()`` of the wheels. Sonames, search path and compute capabilities: the Linux x86_64
 wheels of the last patch of each minor, run under the dynamic linker's trace and asked for their build info (2.17 and
-newer: only asked, their sonames are those of 2.16 with the major of their cuDNN). Minimum drivers: NVIDIA's minor-version compatibility
-(https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html). No kernel was run on a GPU for it.
+newer: only asked, their sonames are those of 2.16 with the major of their cuDNN). Minimum drivers: NVIDIA's minor-
+version compatibility (https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html). No kernel
+was run on a GPU for it.
 """
 
 from __future__ import annotations
