@@ -54,7 +54,15 @@ def _hook(view: View, recorded: str, fix: str) -> list[Finding]:
     if not hook.is_outdated(installed):
         return []
     severity = "error" if absent else "note"
-    evidence = f"{HOOK} {installed} is installed, this imageai-env has {hook.VERSION}"
+    evidence = f"{HOOK} {installed} is installed; {hook.VERSION} is what this tool has now"
     return [
-        Finding("hook-outdated", severity, HOOK, evidence, f"An older imageai-env put it there. {without}", fix, HOOK)
+        Finding(
+            "hook-outdated",
+            severity,
+            HOOK,
+            evidence,
+            f"An older version of this tool put it there. {without}",
+            fix,
+            HOOK,
+        )
     ]
