@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.paths import environment_python
@@ -63,3 +64,4 @@ def renew(root: Path, added: Additions, engine: Engine, context: Context, *, hoo
     if added.hook and hook_too:
         with scratch(context.home, "hook") as work:
             engine.install_wheel(environment_python(root), hook.write_wheel(work), work, context)
+        additions.write(root, replace(added, hook=hook.VERSION))

@@ -1,10 +1,11 @@
-"""Are the links to the CUDA libraries and the runtime hook as they were made?"""
+"""Are the links to the CUDA libraries and the runtime hook as they should be?"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from imageai_envs.base.finding import Finding
+from imageai_envs.building import hook
 from imageai_envs.building.cuda_links import is_right
 from imageai_envs.request.stack import HOOK
 
@@ -15,7 +16,7 @@ _ENOUGH = 3  # links named
 
 
 def inspect(view: View) -> list[Finding]:
-    """Find links that are missing or lead elsewhere, and a hook that is gone."""
+    """Find links that are missing or lead elsewhere, and a hook that is gone or old."""
     if view.site is None:
         return []
     findings = []
@@ -35,16 +36,33 @@ def inspect(view: View) -> list[Finding]:
                 fix,
             )
         )
-    if view.additions.hook and not any(item.name == HOOK for item in view.installed):
-        findings.append(
-            Finding(
-                "hook-missing",
-                "error",
-                HOOK,
-                f"{HOOK} {view.additions.hook} was installed and is not there",
-                "It was uninstalled. Without it ImageAI cannot train with TensorFlow 2.11-2.15, or XLA not find CUDA.",
-                fix,
-                HOOK,
-            )
-        )
+    if view.additions.hook:
+        findings += _hook(view, view.additions.hook, fix)
     return findings
+
+
+def _hook(view: View, recorded: str, fix: str) -> list[Finding]:
+    installed = next((item.version for item in view.installed if item.name == HOOK), "")
+    versions = {item.name: item.version for item in view.installed}
+    absent = [shim for shim in hook.shims_for(versions) if shim.name not in hook.rows_of(installed, versions)]
+    without = (
+        f"Without it: {' '.join(shim.why for shim in absent)}" if absent else "Nothing here needs more than it does."
+    )
+    if not installed:
+        evidence = f"{HOOK} {recorded} was installed and is not there"
+        return [Finding("hook-missing", "error", HOOK, evidence, f"It was uninstalled. {without}", fix, HOOK)]
+    if not hook.is_outdated(installed):
+        return []
+    severity = "error" if absent else "note"
+    evidence = f"{HOOK} {installed} is installed; {hook.VERSION} is what this tool has now"
+    return [
+        Finding(
+            "hook-outdated",
+            severity,
+            HOOK,
+            evidence,
+            f"An older version of this tool put it there. {without}",
+            fix,
+            HOOK,
+        )
+    ]

@@ -54,7 +54,15 @@ def fresh(subject: Subject, *, gpu: bool = False) -> str:
         return "imageai-env create myproj --imageai 3"
     if found is None:
         return f"imageai-env create myproj --tf {minors()[0] if subject.has('imageai', '<2.1.6') else _USUAL}"
-    return f"imageai-env create myproj --tf {_near(found)}"
+    return f"imageai-env create myproj --tf {_near(found)}{_python(subject, found)}"
+
+
+def _python(subject: Subject, found: Version) -> str:
+    """Return the option for the Python that is used, where it is one that older TensorFlows do not have."""
+    facts = subject.facts
+    if facts is None or facts.version[:2] < (3, 11) or _near(found) != f"{found.major}.{found.minor}":
+        return ""
+    return f" --python {facts.minor}"
 
 
 def with_gpu(framework: Framework) -> str:

@@ -183,6 +183,11 @@ def release(version: str) -> Version | None:
         return None
 
 
+def minor_of(version: str) -> str:
+    """Return the minor of a version, ``2.19`` of ``2.19.1``."""
+    return ".".join(version.split(".")[:2])
+
+
 def within(version: str, versions: str) -> bool:
     """Tell whether a version is one of ``versions`` (PEP 440; empty: any), pre-releases and local builds included."""
     parsed = release(version)

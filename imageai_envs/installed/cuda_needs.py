@@ -2,9 +2,10 @@
 
 Sources. CUDA and cuDNN versions: TensorFlow's table of tested builds (https://www.tensorflow.org/install/source#gpu)
 and ``tf.sysconfig.get_build_info()`` of the wheels. Sonames, search path and compute capabilities: the Linux x86_64
-wheels of the last patch of each minor, run under the dynamic linker's trace and asked for their build info. Minimum
-drivers: NVIDIA's minor-version compatibility
-(https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html). No kernel was run on a GPU for it.
+wheels of the last patch of each minor, run under the dynamic linker's trace and asked for their build info (2.17 and
+newer: only asked, their sonames are those of 2.16 with the major of their cuDNN). Minimum drivers: NVIDIA's minor-
+version compatibility (https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html). No kernel
+was run on a GPU for it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ class CudaNeeds:
     def cuda_major(self) -> int:
         """Return 11 or 12: what the names of NVIDIA's wheels end in."""
         return int(self.cuda.partition(".")[0])
+
+    @property
+    def cudnn_soname(self) -> str:
+        """Return the library of cuDNN, whose number is cuDNN's major."""
+        return f"libcudnn.so.{self.cudnn.partition('.')[0]}"
 
     @property
     def wheels(self) -> tuple[str, ...]:
@@ -149,8 +155,6 @@ _CUDNN = {
 # Kepler (3.5) to Turing (7.5); Ampere and later through the intermediate code of 8.0.
 _TO_TURING: tuple[Capability, ...] = ((3, 5), (5, 0), (6, 0), (7, 0), (7, 5))
 
-_PASCAL_TO_ADA: tuple[Capability, ...] = ((6, 0), (7, 0), (8, 0), (8, 9))
-
 _CUDA_11 = (
     "libcudart.so.11.0", "libcublas.so.11", "libcublasLt.so.11", "libcufft.so.10", "libcurand.so.10",
     "libcusolver.so.11", "libcusparse.so.11", "libcudnn.so.8",
@@ -161,8 +165,9 @@ _CUDA_12 = (
     "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcufft.so.11", "libcusolver.so.11",
     "libcusparse.so.12", "libcudnn.so.8",
 )  # fmt: skip
+_CUDA_12_CUDNN_9 = (*_CUDA_12[:-1], "libcudnn.so.9")
 
-_CUDA_12_CUDNN_9 = tuple("libcudnn.so.9" if name == "libcudnn.so.8" else name for name in _CUDA_12)
+_PASCAL_TO_ADA: tuple[Capability, ...] = ((6, 0), (7, 0), (8, 0), (8, 9))
 
 # https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
 _DRIVER_11, _DRIVER_12 = "450.80.02", "525.60.13"

@@ -104,8 +104,10 @@ def choose_template(source: Source, options: RescueOptions, home: Home) -> Choic
         if not (options.template or options.tensorflow or options.torch):
             request = replace(request, imageai=wanted)
         selection = _select(request, options, home)
+        if not (options.template or options.tensorflow or options.torch):
+            selection = _on_its_python(source, selection, options, home)
     else:
-        selection, found = _nearest(decisive, framework, wanted, options, variant, home)
+        selection, found = _nearest(source, decisive, framework, wanted, options, variant, home)
         problems += found
         if not options.template:
             template = selection.template
@@ -192,8 +194,36 @@ def _variant(asked: Iterable[Line]) -> str:
     return "gpu" if cuda and not any(line.name in TORCHES for line in lines) else "cpu"
 
 
+def _on_its_python(source: Source, usual: Selection, options: RescueOptions, home: Home) -> Selection:
+    """Return the newest release with the same ImageAI on the Python that is asked for; none: the usual one."""
+    if _serves(usual, source, options):
+        return usual
+    entries = _entries(load_catalog(home), usual.variant, usual.template.framework)
+    alike = [entry for entry in entries if entry.template.imageai.version == usual.template.imageai.version]
+    serving = [
+        one
+        for entry in alike
+        if _serves(one := Selection(entry, entry.template.newest, usual.variant, named=False), source, options)
+    ]
+    return serving[-1] if serving else usual
+
+
+def _serves(selection: Selection, source: Source, options: RescueOptions) -> bool:
+    """Tell whether a template runs on the Python that the user or the source asks for; when nobody does, it does."""
+    if options.python:
+        said = re.fullmatch(r"(\d+)\.(\d+)(?:\.\d+)?", options.python)
+        return said is None or selection.choosing.allows_python((int(said[1]), int(said[2])))
+    return _python(source, selection.choosing)[1] is None
+
+
 def _nearest(
-    line: Line, framework: Framework, imageai: str | None, options: RescueOptions, variant: str, home: Home
+    source: Source,
+    line: Line,
+    framework: Framework,
+    imageai: str | None,
+    options: RescueOptions,
+    variant: str,
+    home: Home,
 ) -> tuple[Selection, list[Problem]]:
     """Return the newest release that the line allows, or else the nearest one and what is wrong with the line's."""
     assert line.requirement is not None  # noqa: S101 - decisive lines have one
@@ -221,9 +251,10 @@ def _nearest(
     fitting = [one for one in served if line.allows(one.version)]
     gone = line.name == "tensorflow-gpu" and wanted >= Version("2.12")
     if fitting and not gone:
-        # Of a range, the one with the ImageAI that is asked for, and that is taken when nobody asks for any; else
-        # the newest.
+        # Of a range, the one with the ImageAI that is asked for, on the Python that is, and that is taken when nobody
+        # asks for any; else the newest.
         pool = [one for one in fitting if one.template.imageai.version == imageai] or fitting
+        pool = [one for one in pool if _serves(one, source, options)] or pool
         usual = select(Request(variant=variant, imageai=imageai if framework is TORCH else None), home)
         alike = [one for one in pool if one.version == usual.version and not options.template]
         chosen = max(alike or pool, key=lambda one: Version(one.version))

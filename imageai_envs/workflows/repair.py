@@ -10,7 +10,7 @@ from imageai_envs.base.errors import InstallError
 from imageai_envs.base.scratch import scratch
 from imageai_envs.building import beside_lock
 from imageai_envs.building.install import Installer
-from imageai_envs.checks import faults, look_at
+from imageai_envs.checks import check, faults, look_at
 from imageai_envs.engines import get_engine
 from imageai_envs.environments import additions
 from imageai_envs.environments.contents import users_contents
@@ -56,7 +56,7 @@ def repair(environment: Environment, context: Context, options: RebuildOptions) 
         InstallError: it could not be fixed; ``recreate`` is the next step.
     """
     check_changeable(environment)
-    findings = faults(environment)
+    findings = _repairs(environment)
     if not findings:
         return Repaired(())
     lock = look_at(environment).lock
@@ -69,6 +69,13 @@ def repair(environment: Environment, context: Context, options: RebuildOptions) 
         context.reporter.note("repairing in place was not enough; recreating the environment from its lock")
         return _rebuild(environment, context, options, findings, repaired.kept)
     return repaired
+
+
+def _repairs(environment: Environment) -> tuple[Finding, ...]:
+    """Return what is wrong, and a hook that is only older than ours: that is worth knowing, and nothing more."""
+    return tuple(
+        finding for finding in check(environment) if finding.severity != "note" or finding.distribution == HOOK
+    )
 
 
 def _rebuild(

@@ -38,6 +38,7 @@ License: MIT
 Requires-Python: >=3.6
 """
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imageai-env\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_FIRST = frozenset({"libdevice", "legacy-adam"})  # what the hook did before it was a table: 1.x
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same bytes, and so the same hash, every time
 
 
@@ -59,6 +60,27 @@ def shims_for(versions: Mapping[str, str]) -> tuple[Shim, ...]:
         found["tensorflow"] = found[held]
     needed: tuple[Shim, ...] = shims.needed(found)  # type: ignore[no-untyped-call]  # syntax of Python 3.6
     return needed
+
+
+def row(name: str) -> Shim:
+    """Return the row of a name."""
+    return next(shim for shim in shims.SHIMS if shim.name == name)
+
+
+def rows_of(installed: str, versions: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of the rows that a hook of version ``installed`` applies beside ``versions``; "": no hook."""
+    if not installed:
+        return frozenset()
+    acting = {shim.name for shim in shims_for(versions)}
+    return frozenset(acting & _FIRST if is_outdated(installed, "2") else acting)
+
+
+def is_outdated(installed: str, than: str = VERSION) -> bool:
+    """Tell whether a hook is older than ours; one whose version nobody can read is."""
+    try:
+        return Version(installed) < Version(than)
+    except InvalidVersion:
+        return True
 
 
 def write_wheel(directory: Path) -> LocalWheel:

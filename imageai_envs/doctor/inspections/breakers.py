@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import remedy
-from imageai_envs.doctor.subject import within
+from imageai_envs.doctor.subject import minor_of, within
 from imageai_envs.request.stack import HOOK
 
 if TYPE_CHECKING:
     from imageai_envs.doctor.subject import Subject
-
-"""Our distribution that gives new TensorFlows the optimizers that ImageAI 2.1.6 means."""
+    from imageai_envs.installed.distributions import Distribution
 
 _ANY = ">=0"
 _TF = "https://github.com/tensorflow/tensorflow/issues"
 _IMAGEAI = "https://github.com/OlafenwaMoses/ImageAI/issues"
+_NO_FLOAT = (
+    "numpy 1.24 removed numpy.float. Training a detection model (DetectionModelTrainer) fails: AttributeError: "
+    "module 'numpy' has no attribute 'float'. Everything else of ImageAI works."
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class _Breaker:
         imageai: ImageAIs that it concerns; None: also without one.
         beside: a further distribution that must be there, and its versions.
         without: a distribution that makes it harmless, or None.
+        shim: row of our runtime hook that makes it harmless, or empty.
+        newest: the newest Python that has wheels for ``install``; None: all that have TensorFlow.
         severity: ``error`` unless it only may fail.
         link: where the fact is from.
     """
@@ -52,6 +57,8 @@ class _Breaker:
     imageai: str | None = None
     beside: tuple[str, str] | None = None
     without: str | None = None
+    shim: str = ""
+    newest: tuple[int, int] | None = None
     severity: str = "error"
     link: str = ""
 
@@ -78,8 +85,9 @@ BREAKERS = (
         "tensorflow-keras-3", "tensorflow", ">=2.16",
         "TensorFlow 2.16 and newer bring Keras 3. All training fails (ValueError: Argument(s) not recognized: "
         "{'lr': 0.001}) and RetinaNet does (TypeError: 'NoneType' object is not subscriptable). Classification and "
-        "YOLOv3 detection with existing models work.",
-        imageai="<3", link=f"{_TF}/70394",
+        "YOLOv3 detection with existing models work. Our environments have Keras 2 (tf-keras) and a hook that gives "
+        "it to ImageAI.",
+        imageai="<3", shim="keras-2", link=f"{_TF}/70394",
     ),
     _Breaker(
         "tensorflow-optimizers", "tensorflow", ">=2.11,<2.16",
@@ -87,11 +95,16 @@ BREAKERS = (
         "decay is deprecated in the new Keras optimizer); training a detection model runs, silently at ten times the "
         "learning rate that ImageAI sets. Everything else works. Our environments have a hook that "
         "gives ImageAI the optimizers that it means.",
-        imageai="<3", without=HOOK, link=f"{_TF}/58831",
+        imageai="<3", shim="legacy-adam", link=f"{_TF}/58831",
     ),
     _Breaker(
         "tensorflow-not-measured", "tensorflow", ">=2.0,<2.4",
         "Nobody measured ImageAI 2.1.6 with it; the oldest TensorFlow that was is 2.4.",
+        imageai=">=2.1.6,<3", severity="warning",
+    ),
+    _Breaker(
+        "tensorflow-not-measured", "tensorflow", ">=2.22",
+        "Nobody measured ImageAI 2.1.6 with it; the newest TensorFlow that was is 2.21.",
         imageai=">=2.1.6,<3", severity="warning",
     ),
     _Breaker(
@@ -135,16 +148,19 @@ BREAKERS = (
     ),
     _Breaker(
         "numpy-1.24", "numpy", ">=1.24,<2",
-        "numpy 1.24 removed numpy.float. Training a detection model (DetectionModelTrainer) fails: AttributeError: "
-        "module 'numpy' has no attribute 'float'. Everything else of ImageAI works.",
-        ("numpy<1.24",), imageai="<3", tensorflow=">=2.7",
+        _NO_FLOAT,
+        ("numpy<1.24",), imageai="<3", tensorflow=">=2.7,<2.18", shim="numpy-float", newest=(3, 11),
+    ),
+    _Breaker(
+        "numpy-1.24", "numpy", ">=1.24",  # this TensorFlow requires 1.26 itself
+        _NO_FLOAT, imageai="<3", tensorflow=">=2.18", shim="numpy-float",
     ),
     # matplotlib
     _Breaker(
         "matplotlib-3.6", "matplotlib", ">=3.6",
         "matplotlib 3.6 removed what ImageAI imports. imageai.Classification and imageai.Classification.Custom fail: "
         "ImportError: cannot import name 'deprecated' from 'matplotlib.cbook'. Detection works. (<3.8 is not enough.)",
-        ("matplotlib<3.6",), imageai="==2.1.6",
+        ("matplotlib<3.6",), imageai="==2.1.6", shim="matplotlib-deprecated", newest=(3, 10),
     ),
     # protobuf
     _Breaker(
@@ -191,8 +207,50 @@ BREAKERS = (
 
 
 def inspect(subject: Subject) -> list[Finding]:
-    """Find the known combinations."""
-    return [_finding(subject, row) for row in BREAKERS if _applies(subject, row)]
+    """Find the known combinations; where only our hook helps against several, all that it helps against as one."""
+    rows = [row for row in BREAKERS if _applies(subject, row)]
+    if any(row.shim for row in rows):
+        served = _served(subject)
+        rows = [row for row in rows if row.shim not in served]
+    for_hook = [row for row in rows if row.shim]
+    folded = subject.environment is None and sum(not _installable(subject, row) for row in for_hook) > 1
+    if not folded:
+        return [_finding(subject, row) for row in rows]
+    return [_hook_needed(subject, for_hook), *(_finding(subject, row) for row in rows if not row.shim)]
+
+
+def _served(subject: Subject) -> frozenset[str]:
+    """Return the rows of our hook that act here, or that checks name as missing: see ``checks/beside_lock.py``."""
+    from imageai_envs.building import hook
+    from imageai_envs.environments import additions
+
+    versions = {name: item.version for name, item in subject.winners.items()}
+    ours = subject.environment is not None and additions.read(subject.environment.root).hook
+    return hook.rows_of(hook.VERSION if ours else subject.version(HOOK) or "", versions)
+
+
+def _installable(subject: Subject, row: _Breaker) -> bool:
+    """Tell whether installing other versions fixes it: there are some, with wheels for this Python."""
+    python = subject.facts.version[:2] if subject.facts else (0, 0)
+    return bool(row.install) and (row.newest is None or python <= row.newest)
+
+
+def _hook_needed(subject: Subject, rows: list[_Breaker]) -> Finding:
+    from imageai_envs.building import hook
+
+    items = (item for row in rows if (item := _item(subject, row)) is not None)
+    beside = ", ".join(dict.fromkeys(f"{item.name} {item.version}" for item in items))
+    python = f" on Python {subject.facts.minor}" if subject.facts else ""
+    return Finding(
+        "hook-needed",
+        "error",
+        HOOK,
+        f"imageai {subject.version('imageai')} is installed beside {beside}{python}, without {HOOK}",
+        "It needs our runtime hook there, which comes with an environment of ours. Without the hook: "
+        + " ".join(hook.row(row.shim).why for row in rows),
+        remedy.fresh(subject),
+        link="https://github.com/OlafenwaMoses/ImageAI/issues/758",
+    )
 
 
 def _applies(subject: Subject, row: _Breaker) -> bool:
@@ -209,8 +267,12 @@ def _applies(subject: Subject, row: _Breaker) -> bool:
     )
 
 
+def _item(subject: Subject, row: _Breaker) -> Distribution | None:
+    return subject.tensorflow if row.distribution == "tensorflow" else subject.winners.get(row.distribution)
+
+
 def _finding(subject: Subject, row: _Breaker) -> Finding:
-    item = subject.tensorflow if row.distribution == "tensorflow" else subject.winners[row.distribution]
+    item = _item(subject, row)
     assert item is not None  # noqa: S101 - _applies found it
     others = []
     if row.tensorflow is not None and subject.tensorflow:
@@ -232,7 +294,10 @@ def _finding(subject: Subject, row: _Breaker) -> Finding:
 
 
 def _fix(subject: Subject, row: _Breaker) -> str:
-    if not row.install:
+    if row.shim == "keras-2" and subject.has(HOOK):  # nothing else is missing; its requirement would bring tensorflow
+        assert subject.tensorflow is not None  # noqa: S101 - the row is about it
+        return remedy.install(subject, "--no-deps", f"tf-keras=={minor_of(subject.tensorflow.version)}.*")
+    if not _installable(subject, row):
         return remedy.fresh(subject) if subject.environment is None else remedy.install(subject)
     if row.id == "keras-nightly":  # its files lie in keras' folder, so it goes first; pip would bring it back
         return remedy.reinstall(subject, ("keras-nightly",), "--no-deps", *row.install)

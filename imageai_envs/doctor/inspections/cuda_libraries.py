@@ -112,16 +112,18 @@ def _cudnn(subject: Subject, needs: CudaNeeds, where: Places, *, driver: bool) -
     item = subject.winners.get(f"nvidia-cudnn-cu{needs.cuda_major}")
     if item is None:
         return []
-    right = wheel_of("libcudnn.so.8", needs.cuda)
-    if not subject.has(item.name, "<9"):
+    right = wheel_of(needs.cudnn_soname, needs.cuda)
+    brought = f"libcudnn.so.{item.version.partition('.')[0]}"
+    if brought != needs.cudnn_soname:
         return [
             Finding(
                 "cudnn-version",
                 "warning" if driver else "note",
                 item.name,
-                f"{item.name} {item.version} brings libcudnn.so.9, TensorFlow {needs.tensorflow} opens libcudnn.so.8",
-                "Its requirement had no upper bound, and pip takes the newest. TensorFlow computes on the CPU, with "
-                "one line in its log.",
+                f"{item.name} {item.version} brings {brought}, TensorFlow {needs.tensorflow} opens "
+                f"{needs.cudnn_soname}",
+                "It came for another TensorFlow, or by a requirement without an upper bound, for which pip takes the "
+                "newest. TensorFlow computes on the CPU, with one line in its log.",
                 remedy.install(subject, right),
                 item.name,
                 link="https://docs.nvidia.com/deeplearning/cudnn/backend/latest/release-notes.html",

@@ -24,13 +24,13 @@ _NEWER_KERAS = {
 }
 _OLDER_KERAS = "ModuleNotFoundError: No module named 'tensorflow.keras', or 'Keras requires TensorFlow 2.2 or higher'"
 _TENSORFLOW = (2, 6), (2, 16)  # minors that require the keras of their own number
-_NEWEST_FOR_TORCH = (3, 13)  # with which ImageAI 3 was run
+_NEWEST = (3, 13)  # with which ImageAI 3 was run
 _TORCH_IMPORT = "https://github.com/pytorch/pytorch/issues/122494"
 
 
 def inspect(subject: Subject) -> list[Finding]:
     """Find what does not fit its partner, and partners that are not there."""
-    findings = [*_keras(subject), *_torchvision(subject), *_backend(subject)]
+    findings = [*_keras(subject), *_tf_keras(subject), *_torchvision(subject), *_backend(subject)]
     if subject.facts:
         findings += [*_builds(subject, subject.facts), *_python(subject, subject.facts)]
     return findings
@@ -76,6 +76,34 @@ def _keras(subject: Subject) -> list[Finding]:
             remedy.install(subject, f"keras=={number}.*"),
             "keras",
             link="https://github.com/OlafenwaMoses/ImageAI/issues/461",
+        )
+    ]  # fmt: skip
+
+
+def _tf_keras(subject: Subject) -> list[Finding]:
+    """Find a tf-keras of another minor than TensorFlow's; TensorFlow's minors before 2.16 do not use it."""
+    tf_keras, tensorflow = subject.winners.get("tf-keras"), subject.tensorflow
+    if tf_keras is None or tensorflow is None or not subject.has_tensorflow(">=2.16"):
+        return []
+    have, wanted = _minor(tf_keras), _minor(tensorflow)
+    if have is None or wanted is None or have == wanted:
+        return []
+    if have > wanted:
+        severity = "error"
+        cause = (
+            "A newer one is made for a newer protobuf and does not import (2.21.0 beside TensorFlow 2.19.1): "
+            "google.protobuf.runtime_version.VersionError: Detected incompatible Protobuf Gencode/Runtime versions."
+        )
+    else:
+        severity, cause = "warning", "An older one may work (2.16.0 beside TensorFlow 2.19.1 trains)."
+    return [
+        Finding(
+            "tf-keras-mismatch", severity, "tf-keras",
+            f"tf-keras {tf_keras.version} is installed beside {tensorflow.name} {tensorflow.version}",
+            f"tf-keras is the Keras 2 of the TensorFlow of its own minor. {cause}",
+            remedy.install(subject, "--no-deps", f"tf-keras=={wanted[0]}.{wanted[1]}.*"),
+            "tf-keras",
+            link="https://github.com/tensorflow/tensorflow/releases/tag/v2.16.1",
         )
     ]  # fmt: skip
 
@@ -186,7 +214,7 @@ def _with_torch(subject: Subject) -> str:
     if vision:
         found = subject.winners["torch"].version
         return remedy.install(subject, *_origin(found), f"torchvision=={vision[0]}.{vision[1]}.*")
-    if facts is None or not (3, 7) <= facts.version[:2] <= _NEWEST_FOR_TORCH:
+    if facts is None or not (3, 7) <= facts.version[:2] <= _NEWEST:
         return remedy.fresh(subject) if subject.environment is None else remedy.install(subject)
     if facts.version[:2] > (3, 10):
         return remedy.install(subject, "torch==2.15.0", "torchvision==0.29.2", "numpy<2.4")
@@ -229,27 +257,22 @@ def _builds(subject: Subject, facts: Facts) -> list[Finding]:
 
 def _python(subject: Subject, facts: Facts) -> list[Finding]:
     """Say which Pythons no template serves, and why."""
-    if facts.implementation == "CPython" and facts.bits == 64 and (3, 6) <= facts.version[:2] <= (3, 10):
+    if facts.implementation == "CPython" and facts.bits == 64 and (3, 6) <= facts.version[:2] <= _NEWEST:
         return []
     used = subject.tensorflow is not None or subject.has("imageai", "<3")
-    served = "3.6 to 3.10"
+    served, what = "3.6 to 3.13", f"Python {facts.minor}"
     if facts.implementation != "CPython" or facts.bits != 64:
         what = f"{facts.implementation} {facts.minor}, {facts.bits} bits"
         cause = "Wheels of TensorFlow and PyTorch are for 64-bit CPython: pip answers 'No matching distribution found'."
     elif facts.version[:2] < (3, 6):
-        what = f"Python {facts.minor}"
         cause = "It is older than what ImageAI and today's packaging tools work with; no template serves it."
     elif subject.has("imageai", ">=3") and not subject.tensorflow:
-        if facts.version[:2] <= _NEWEST_FOR_TORCH:
-            return []
-        what, served = f"Python {facts.minor}", "3.7 to 3.13"
+        served = "3.7 to 3.13"
         cause = f"ImageAI 3 was run with Python {served}. create finds or fetches a Python that fits."
     else:
-        what = f"Python {facts.minor}"
         cause = (
-            "ImageAI 2.1.6 needs matplotlib<3.6, which has no wheel for Python 3.11 and newer, and TensorFlow 2.4 to "
-            "2.11 have none either (pip answers 'No matching distribution found'). create finds or fetches a Python "
-            "that fits."
+            "TensorFlow 2.21, the newest that ImageAI 2.1.6 was run with, has wheels up to Python 3.13 (pip answers "
+            "'No matching distribution found'). create finds or fetches a Python that fits."
         )
     return [
         Finding(

@@ -214,9 +214,11 @@ def _imageai(subject: Subject) -> list[Finding]:
     missing = [name for name in needed if not subject.has(name) and not _stand_in(subject, name)]
     if parsed.major == 2 and subject.has("keras-nightly"):
         missing = [name for name in missing if name != "keras"]
+    if parsed.major == 2 and subject.has_tensorflow(">=2.21"):  # older ones require it themselves
+        missing += [name for name in ("tensorboard",) if not subject.has(name)]
     findings = []
     for name in missing:
-        only = name == "keras-resnet"
+        only = {"keras-resnet": "RetinaNet", "tensorboard": "training of a detection model"}.get(name)
         findings.append(
             Finding(
                 "missing-requirement",
@@ -224,7 +226,7 @@ def _imageai(subject: Subject) -> list[Finding]:
                 name,
                 f"{name} is not installed; imageai {imageai.version} imports it",
                 "imageai was installed with --no-deps, or it was uninstalled. "
-                + ("Only RetinaNet needs it." if only else "What needs it ends with ModuleNotFoundError."),
+                + (f"Only {only} needs it." if only else "What needs it ends with ModuleNotFoundError."),
                 remedy.install(subject, name),
                 name,
                 link=_LINK,
