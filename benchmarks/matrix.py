@@ -34,6 +34,8 @@ from imageai_envs.verification.which_probes import probe_of
 
 TEMPLATES = Path("templates")
 DOCUMENT = Path("docs/matrix.md")
+CHOICES = Path("docs/which-to-take.md")
+MEASURED, END = "<!-- measured: written by nox -s matrix -->\n", "<!-- end -->"
 HEAD = """\
 # What was run
 
@@ -184,6 +186,27 @@ def write(records: list[dict[str, Any]], order: list[str]) -> None:
     text = json.dumps({"schema": 1, "cells": records}, indent=1)
     (TEMPLATES / "matrix.json").write_text(text + "\n", encoding="utf-8")
     DOCUMENT.write_text(page(records), encoding="utf-8")
+    text = CHOICES.read_text(encoding="utf-8")
+    CHOICES.write_text(with_measures(text, records), encoding="utf-8")
+
+
+def with_measures(text: str, records: list[dict[str, Any]]) -> str:
+    """Return the page on which to take with its table: the newest Python of each template for the processor."""
+    lines = [
+        "| template | Python | size MB | memory MB | import of `imageai.Detection` s | images/s |",
+        "|---|---|---|---|---|---|",
+    ]
+    seen = set()
+    for record in records:
+        template = record["template"]
+        if record["variant"] != "cpu" or template in seen or template.endswith("-headless"):
+            continue
+        seen.add(template)
+        measured = (record["size_mb"], record["peak_mb"], record.get("import_seconds"), record.get("images_per_second"))
+        words = (template, ".".join(record["python"].split(".")[:2]), *(one or "" for one in measured))
+        lines.append(f"| {' | '.join(map(str, words))} |")
+    before, rest = text.split(MEASURED)
+    return before + MEASURED + "\n".join([*lines, END]) + rest.partition(END)[2]
 
 
 def page(records: list[dict[str, Any]]) -> str:

@@ -72,7 +72,9 @@ def test_the_command_line_reference_is_up_to_date(monkeypatch: pytest.MonkeyPatc
 
 def test_what_was_run_is_what_the_record_says() -> None:
     cells = json.loads((REPOSITORY / "templates" / "matrix.json").read_text(encoding="utf-8"))["cells"]
-    assert page("matrix.md") == script("benchmarks/matrix.py").page(cells)
+    matrix = script("benchmarks/matrix.py")
+    assert page("matrix.md") == matrix.page(cells)
+    assert page("which-to-take.md") == matrix.with_measures(page("which-to-take.md"), cells)
 
 
 # exit-codes.md
