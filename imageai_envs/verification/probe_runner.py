@@ -31,8 +31,8 @@ def run_probe(
 ) -> tuple[Finished, dict[str, object] | None]:
     """Run ``probes/script`` with the Python of the environment at ``root``; return its end, and its answer if any.
 
-    ``{directory}`` in an argument becomes a scratch directory, which is also its home: Keras writes ~/.keras,
-    matplotlib a font cache, and neither must decide whether it works.
+    ``{directory}`` in an argument becomes a scratch directory, which is also its home and its place
+    for temporary files: Keras writes ~/.keras, matplotlib a font cache, and neither must decide whether it works.
 
     Raises:
         InstallError: it cannot be started, or took longer than ``timeout`` seconds.
@@ -44,6 +44,7 @@ def run_probe(
             {
                 "HOME": directory,
                 "USERPROFILE": directory,
+                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), directory),  # TensorFlow leaves what it generates there
                 "MPLCONFIGDIR": directory,
                 "MPLBACKEND": "Agg",
                 "TF_CPP_MIN_LOG_LEVEL": "2",
