@@ -135,10 +135,10 @@ def test_our_words_about_templates_are_those_of_the_templates() -> None:
     assert served == set(range(6, 14))  # pairs.py says 3.6 to 3.13
 
 
-def on_python(subject: Subject, *version: int) -> Subject:
+def on_python(subject: Subject, major: int, minor: int) -> Subject:
     """Return the subject as if its interpreter were of another version."""
     assert subject.facts is not None
-    return replace(subject, facts=replace(subject.facts, version=(*version, 1)))
+    return replace(subject, facts=replace(subject.facts, version=(major, minor, 1)))
 
 
 # Breakers ------------------------------------------------------------------------------------------------------------
@@ -271,6 +271,28 @@ def test_rescue_stays_nearer_to_a_newer_torch(site: Path) -> None:
     fill(site, "imageai==3.0.3", "torch==2.9.1", "torchvision==0.24.1")
     source = read_distributions(distributions_in(site), "x")
     assert choose_template(source, RescueOptions(), home()).selection.template.name == "imageai3-torch2.7"
+
+
+def test_what_a_pin_helps_against_has_a_pin_as_its_fix_where_there_are_wheels(env: Path, site: Path) -> None:
+    fill(site, *["tensorflow==2.15.1", "imageai==2.1.6", "keras==2.15.0", "numpy==1.26.4", "matplotlib==3.8.4"])
+    old, new = (breakers.inspect(on_python(see(env), 3, minor)) for minor in (10, 11))
+    assert [finding.id for finding in old] == ["tensorflow-optimizers", "numpy-1.24", "matplotlib-3.6"]
+    assert old[1].fix.endswith("'numpy<1.24'")
+    assert old[2].fix.endswith("'matplotlib<3.6'")
+    needed = one(new)
+    assert needed.id == "hook-needed"
+    assert needed.evidence.endswith(f"on Python 3.11, without {HOOK}")
+    for lost in ("decay is deprecated", "has no attribute 'float'", "cannot import name 'deprecated'"):
+        assert lost in needed.cause
+    assert needed.fix == "imageai-env create myproj --tf 2.15 --python 3.11"
+
+
+def test_tensorboard_is_missed_where_tensorflow_does_not_require_it(env: Path, site: Path) -> None:
+    fill(site, *["imageai==2.1.6", "keras==3.15.1", "numpy==2.5.5", "h5py==3.16.0"], *SHARED.split())
+    install(site, "tensorflow-cpu", "2.21.0")
+    missing = one(requirements.inspect(see(env)))
+    assert (missing.subject, missing.severity) == ("tensorboard", "warning")
+    assert "Only training of a detection model" in missing.cause
 
 
 def test_every_breaker_is_tried() -> None:
