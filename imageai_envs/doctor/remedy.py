@@ -60,7 +60,9 @@ def fresh(subject: Subject, *, gpu: bool = False) -> str:
 def _python(subject: Subject, found: Version) -> str:
     """Return the option for the Python that is used, where it is one that older TensorFlows do not have."""
     facts = subject.facts
-    if facts is None or facts.version[:2] < (3, 11) or _near(found) != f"{found.major}.{found.minor}":
+    if facts is None or facts.version[:2] < (3, 11) or not subject.has_tensorflow(">=2.12"):
+        return ""
+    if _near(found) != f"{found.major}.{found.minor}":
         return ""
     return f" --python {facts.minor}"
 

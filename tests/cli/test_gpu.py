@@ -5,6 +5,8 @@ Real libraries are opened, and a real GPU is used where there is one, by ``nox -
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 from typing import TYPE_CHECKING
@@ -101,6 +103,35 @@ def test_the_hook_is_missed_and_mended(root: Path) -> None:
     fixed = tool("repair", "x", "--json").json()["data"]
     assert (fixed["recreated"], fixed["mended"]) == (False, ["imageai-envs-hook"])
     assert findings() == {}
+
+
+def _digest(text: str) -> str:
+    """Return hash and size of a text as RECORD has them."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return f"sha256={digest},{len(text.encode())}"
+
+
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_a_hook_of_an_older_version_is_renewed(root: Path, engine: str) -> None:
+    """It does what this environment needs, so that it is only noted."""
+    current = next(site(root).glob("imageai_envs_hook-*.dist-info"))
+    version = current.name.removeprefix("imageai_envs_hook-").removesuffix(".dist-info")
+    old = current.with_name("imageai_envs_hook-1.0.dist-info")
+    current.rename(old)
+    before = (old / "METADATA").read_text()
+    after = before.replace(f"Version: {version}", "Version: 1.0")
+    (old / "METADATA").unlink()
+    (old / "METADATA").write_text(after)
+    text = (old / "RECORD").read_text().replace(current.name, old.name)
+    (old / "RECORD").write_text(text.replace(_digest(before), _digest(after)))
+    checked = tool("check", "x", "--json")
+    (found,) = checked.json()["data"]["environments"][0]["findings"]
+    assert (checked.code, found["id"], found["severity"]) == (0, "hook-outdated", "note")
+    assert found["fix"] == "imageai-env repair x"
+    assert tool("repair", "x", "--engine", engine).code == 0
+    assert findings() == {}
+    assert [path.name for path in site(root).glob("imageai_envs_hook-*")] == [current.name]
+    assert tool("show", "x", "--json").json()["data"]["hook"]["version"] == version
 
 
 def test_recreate_and_clone_bring_links_and_hook(root: Path) -> None:

@@ -102,6 +102,10 @@ HEALTHY = {
     "2.10": "tensorflow==2.10.1 imageai==2.1.6 keras==2.10.0 numpy==1.23.5 protobuf==3.19.6 h5py==3.16.0",
     "2.15 and the hook": "tensorflow==2.15.1 imageai==2.1.6 keras==2.15.0 numpy==1.23.5 protobuf==4.25.9 h5py==3.16.0 "
     f"{HOOK}==1.0",
+    "2.19 and the hook": "tensorflow-cpu==2.19.1 imageai==2.1.6 keras==3.12.4 tf-keras==2.19.0 numpy==2.1.3 "
+    f"protobuf==5.29.6 h5py==3.16.0 {HOOK}==2.0",
+    "2.21 and the hook": "tensorflow==2.21.0 imageai==2.1.6 keras==3.15.1 tf-keras==2.21.0 numpy==2.5.5 "
+    f"protobuf==6.31.1 h5py==3.16.0 tensorboard==2.21.0 {HOOK}==2.0",
     "1.15": "tensorflow==1.15.5 imageai==2.1.5 keras==2.3.1 numpy==1.18.5 protobuf==3.20.3 h5py==2.10.0",
     "torch": "imageai==3.0.3 torch==1.12.1 torchvision==0.13.1 numpy==1.26.4 tqdm==4.67.1",
     "new torch": "imageai==3.0.3 torch==2.13.0 torchvision==0.28.0 numpy==2.2.6 tqdm==4.67.1",
@@ -111,7 +115,8 @@ SHARED = "scipy==1.15.3 pillow==12.3.0 matplotlib==3.5.3 keras-resnet==0.2.0 ope
 
 @pytest.mark.parametrize("pins", HEALTHY.values(), ids=HEALTHY)
 def test_measured_sets_are_healthy(env: Path, site: Path, pins: str) -> None:
-    shared = SHARED if "imageai==2" in pins else SHARED.replace("matplotlib==3.5.3", "matplotlib==3.10.9")
+    old = "imageai==2" in pins and f"{HOOK}==2" not in pins
+    shared = SHARED if old else SHARED.replace("matplotlib==3.5.3", "matplotlib==3.10.9")
     fill(site, *pins.split(), *shared.split())
     subject = see(env)
     assert subject.facts is not None
@@ -127,7 +132,13 @@ def test_our_words_about_templates_are_those_of_the_templates() -> None:
     templates = [load_template(path) for path in shipped_templates().glob("tf*.toml")]
     assert remedy.minors() == tuple(sorted({template.minor for template in templates}, key=Version))
     served = {minor for minor in range(30) if any(template.allows_python((3, minor)) for template in templates)}
-    assert served == set(range(6, 11))  # pairs.py says 3.6 to 3.10
+    assert served == set(range(6, 14))  # pairs.py says 3.6 to 3.13
+
+
+def on_python(subject: Subject, major: int, minor: int) -> Subject:
+    """Return the subject as if its interpreter were of another version."""
+    assert subject.facts is not None
+    return replace(subject, facts=replace(subject.facts, version=(major, minor, 1)))
 
 
 # Breakers ------------------------------------------------------------------------------------------------------------
@@ -160,6 +171,17 @@ BROKEN = {
     "2.11": ("tensorflow==2.11.1 imageai==2.1.6 keras==2.11.0 numpy==1.23.5", ["tensorflow-optimizers"]),
     "2.15": ("tensorflow-intel==2.15.1 imageai==2.1.6 keras==2.15.0 numpy==1.23.5", ["tensorflow-optimizers"]),
     "2.16": ("tensorflow==2.16.2 imageai==2.1.6 keras==3.12.4 numpy==1.23.5", ["tensorflow-keras-3"]),
+    "2.22": (f"tensorflow==2.22.0 imageai==2.1.6 keras==3.12.4 tf-keras==2.22.0 numpy==2.5.5 {HOOK}==2.0",
+             ["tensorflow-not-measured"]),
+    "2.19 and matplotlib": ("tensorflow-cpu==2.19.1 imageai==2.1.6 tf-keras==2.19.0 numpy==2.1.3 matplotlib==3.11.2",
+                            ["hook-needed"]),
+    "2.19 and the first hook": (f"tensorflow-cpu==2.19.1 imageai==2.1.6 tf-keras==2.19.0 numpy==2.1.3 {HOOK}==1.0",
+                                ["hook-needed"]),
+    "2.19 and the hook without tf-keras": (f"tensorflow-cpu==2.19.1 imageai==2.1.6 numpy==2.1.3 {HOOK}==2.0",
+                                           ["tensorflow-keras-3"]),
+    "tf-keras of another": (f"tensorflow-cpu==2.19.1 imageai==2.1.6 tf-keras==2.21.0 numpy==2.1.3 {HOOK}==2.0",
+                            ["tf-keras-mismatch"]),
+    "tf-keras of an older": ("tensorflow-cpu==2.19.1 tf-keras==2.18.0 numpy==2.1.3", ["tf-keras-mismatch"]),
     "2.3": ("tensorflow==2.3.4 imageai==2.1.6 keras==2.4.3 numpy==1.18.5", ["tensorflow-not-measured"]),
     "1.15": ("tensorflow==1.15.5 imageai==2.1.6 keras==2.3.1 numpy==1.18.5", ["imageai-tensorflow-1"]),
     "2.1.5": ("tensorflow==2.10.1 imageai==2.1.5 keras==2.10.0 numpy==1.23.5", ["imageai-too-old"]),
@@ -177,7 +199,7 @@ def test_known_breakers(env: Path, site: Path, pins: str, expected: list[str]) -
     assert [finding.id for finding in found] == expected
     for finding in found:
         assert finding.cause.endswith((".", ")"))
-        assert finding.subject in subject.winners or finding.id.endswith("-missing")
+        assert finding.subject in subject.winners or finding.id.endswith("-missing") or finding.id == "hook-needed"
         assert finding.fix.startswith(("imageai-env create myproj --", f"uv pip install --python {env}/bin/python",
                                        f"uv pip uninstall --python {env}/bin/python"))  # fmt: skip
 
@@ -188,7 +210,8 @@ FRESH = {
     "2.1.5 alone": ("imageai==2.1.5 numpy==1.18.5", "--tf 1.15"),
     "2.3": ("tensorflow==2.3.0 imageai==2.1.6", "--tf 2.4"),
     "2.8": ("tensorflow==2.8.4", "--tf 2.8"),
-    "2.21": ("tensorflow==2.21.0", "--tf 2.15"),
+    "2.21": ("tensorflow==2.21.0", "--tf 2.21"),
+    "2.22": ("tensorflow==2.22.0", "--tf 2.21"),
     "2.1.6 alone": ("imageai==2.1.6", "--tf 2.10"),
     "nothing": ("", "--tf 2.10"),
     "imageai 3": ("imageai==3.0.3", "--imageai 3"),
@@ -203,8 +226,24 @@ FRESH = {
 @pytest.mark.parametrize(("pins", "words"), FRESH.values(), ids=FRESH)
 def test_the_clean_environment_is_that_of_what_is_installed(env: Path, site: Path, pins: str, words: str) -> None:
     fill(site, *pins.split())
-    subject = see(env)
-    assert remedy.fresh(subject) == f"imageai-env create myproj {words}"
+    assert remedy.fresh(on_python(see(env), 3, 10)) == f"imageai-env create myproj {words}"
+
+
+@pytest.mark.parametrize(
+    ("pins", "python", "words"),
+    [
+        ("tensorflow-cpu==2.19.1 imageai==2.1.6", (3, 12), "--tf 2.19 --python 3.12"),
+        ("tensorflow==2.15.1", (3, 11), "--tf 2.15 --python 3.11"),
+        ("tensorflow==2.22.0", (3, 13), "--tf 2.21"),
+        ("tensorflow==2.8.4", (3, 11), "--tf 2.8"),
+        ("imageai==2.1.6", (3, 12), "--tf 2.10"),
+    ],
+)
+def test_a_clean_environment_keeps_a_newer_python_that_its_tensorflow_has(
+    env: Path, site: Path, pins: str, python: tuple[int, int], words: str
+) -> None:
+    fill(site, *pins.split())
+    assert remedy.fresh(on_python(see(env), *python)) == f"imageai-env create myproj {words}"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +263,7 @@ def test_rescue_chooses_what_the_findings_recommend(env: Path, site: Path, pins:
     subject = see(env)
     source = read_distributions(subject.winners.values(), "x")
     template = choose_template(source, RescueOptions(), home()).selection.template
-    wanted = remedy.fresh(subject).rpartition(" ")[2]
+    wanted = remedy.fresh(on_python(subject, 3, 10)).rpartition(" ")[2]
     assert template.name == ("imageai3" if wanted == "3" else f"tf{wanted}")
 
 
@@ -232,6 +271,28 @@ def test_rescue_stays_nearer_to_a_newer_torch(site: Path) -> None:
     fill(site, "imageai==3.0.3", "torch==2.9.1", "torchvision==0.24.1")
     source = read_distributions(distributions_in(site), "x")
     assert choose_template(source, RescueOptions(), home()).selection.template.name == "imageai3-torch2.7"
+
+
+def test_what_a_pin_helps_against_has_a_pin_as_its_fix_where_there_are_wheels(env: Path, site: Path) -> None:
+    fill(site, *["tensorflow==2.15.1", "imageai==2.1.6", "keras==2.15.0", "numpy==1.26.4", "matplotlib==3.8.4"])
+    old, new = (breakers.inspect(on_python(see(env), 3, minor)) for minor in (10, 11))
+    assert [finding.id for finding in old] == ["tensorflow-optimizers", "numpy-1.24", "matplotlib-3.6"]
+    assert old[1].fix.endswith("'numpy<1.24'")
+    assert old[2].fix.endswith("'matplotlib<3.6'")
+    needed = one(new)
+    assert needed.id == "hook-needed"
+    assert needed.evidence.endswith(f"on Python 3.11, without {HOOK}")
+    for lost in ("decay is deprecated", "has no attribute 'float'", "cannot import name 'deprecated'"):
+        assert lost in needed.cause
+    assert needed.fix == "imageai-env create myproj --tf 2.15 --python 3.11"
+
+
+def test_tensorboard_is_missed_where_tensorflow_does_not_require_it(env: Path, site: Path) -> None:
+    fill(site, *["imageai==2.1.6", "keras==3.15.1", "numpy==2.5.5", "h5py==3.16.0"], *SHARED.split())
+    install(site, "tensorflow-cpu", "2.21.0")
+    missing = one(requirements.inspect(see(env)))
+    assert (missing.subject, missing.severity) == ("tensorboard", "warning")
+    assert "Only training of a detection model" in missing.cause
 
 
 def test_every_breaker_is_tried() -> None:
@@ -828,9 +889,10 @@ def test_a_python_that_no_template_serves(env: Path) -> None:
     subject = see(env)
     assert subject.facts is not None
     served = pairs.inspect(replace(subject, facts=replace(subject.facts, version=(3, 9, 1))))
-    newer = pairs.inspect(replace(subject, facts=replace(subject.facts, version=(3, 13, 0))))
+    newest = pairs.inspect(replace(subject, facts=replace(subject.facts, version=(3, 13, 0))))
+    newer = pairs.inspect(replace(subject, facts=replace(subject.facts, version=(3, 14, 0))))
     pypy = pairs.inspect(replace(subject, facts=replace(subject.facts, version=(3, 9, 1), implementation="PyPy")))
-    assert served == []
+    assert served == newest == []
     assert ids(newer) == ids(pypy) == [("note", "python-unsupported")]
     assert "64-bit CPython" in pypy[0].cause
     fill(site_of(env), "imageai==3.0.3", "torch==2.13.0", "torchvision==0.28.0")

@@ -72,6 +72,8 @@ def test_a_range_that_allows_every_patch_leaves_the_patch_to_the_python() -> Non
         ("tensorflow==1.15.5", "1.15.5"),
         ("tensorflow-cpu~=2.8.0", "2.8.4"),
         ("tensorflow>=2.5,<2.7", "2.6.5"),
+        ("tensorflow==2.19.0", "2.19.0"),
+        ("tensorflow>=2.16", NEWEST),
         ("tensorflow>=2.4", "2.10.1"),  # what `create` takes when nobody asks
         ("tensorflow", "2.10.1"),
         ("six", "2.10.1"),
@@ -84,10 +86,26 @@ def test_a_tensorflow_that_is_served_is_taken_as_it_is(asked: str, taken: str) -
 
 
 @pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("dependencies: [python=3.12, tensorflow]", NEWEST),
+        ("dependencies: ['python>=3.12', six]", NEWEST),
+        ("dependencies: [python=3.12, 'tensorflow>=2.10,<2.20']", "2.19.1"),
+        ("dependencies: [python=3.10, tensorflow]", "2.10.1"),
+        ("dependencies: ['python>=3.9', 'tensorflow>=2.8']", "2.10.1"),
+    ],
+)
+def test_without_a_pin_the_python_that_is_asked_for_is_served(text: str, taken: str) -> None:
+    found = choice(text, "environment.yml")
+    assert (found.selection.version, found.problems) == (taken, ())
+    assert choice("tensorflow\n", options=RescueOptions(python="3.13")).selection.version == NEWEST
+
+
+@pytest.mark.parametrize(
     ("asked", "taken", "why"),
     [
-        ("tensorflow>=2.16", NEWEST, "Keras 3"),
-        ("tensorflow==2.99.0", NEWEST, "Keras 3"),
+        ("tensorflow>=2.22", NEWEST, "the newest that was is 2.21"),
+        ("tensorflow==2.99.0", NEWEST, "the newest that was is 2.21"),
         ("tensorflow==2.3.0", "2.4.4", "not measured"),
         ("tensorflow==1.14.0", "1.15.5", "only 1.15 was measured"),
         ("tensorflow==2.10.9", "2.10.1", "2.10.0, 2.10.1"),
@@ -124,6 +142,7 @@ def test_who_asks_for_cuda_gets_it(text: str, variant: str) -> None:
         ("dependencies: [python=3.12, tensorflow=2.10]", None, ["Python 3.12"]),
         ("dependencies: ['python>=3.8,<3.10', tensorflow=2.10]", "3.9", []),
         ("dependencies: ['python>=3.11', tensorflow=2.10]", None, ["Python >=3.11"]),
+        ("dependencies: [python=3.12, tensorflow=2.19]", "3.12", []),
     ],
 )
 def test_the_python_that_is_asked_for(text: str, python: str | None, problems: list[str]) -> None:

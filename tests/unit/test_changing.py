@@ -154,7 +154,7 @@ def test_what_is_wrong_after_rebuilding_too_is_said(
 def test_an_environment_is_held_while_it_is_repaired(
     environment: Environment, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = [FOUND, ()]
+    left = [()]
     done = repairing.Repaired(FOUND, fixed=("six",))
 
     def watched(*_: object) -> repairing.Repaired:
@@ -163,6 +163,7 @@ def test_an_environment_is_held_while_it_is_repaired(
             FileLock(file).acquire(timeout=0)
         return done
 
+    monkeypatch.setattr(repairing, "_repairs", lambda _environment: FOUND)
     monkeypatch.setattr(repairing, "faults", lambda _environment: left.pop(0))
     monkeypatch.setattr(repairing, "_repair", watched)
     assert repair(environment, store.context, OPTIONS) is done
