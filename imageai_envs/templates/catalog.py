@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imageai_envs.templates.template import Template
 
     Chooser = Callable[[Sequence[Template]], Template]
+    """Picks one of several templates, the preferred one first."""
 
 REASONS = "unsupported.toml"
 REFUSED = "{} was not looked into: it belongs to another user."

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imageai_envs.base.context import Context
     from imageai_envs.request.target import Target
+    from imageai_envs.templates.catalog import Chooser
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def check_lock(options: LockOptions, context: Context) -> Lock:
     request = _request(options.request, lock)
     target = lock.header.target
     choice = MachineChoice(request.variant, request.python or target.python_version, context, download=options.download)
-    selection = select(request, context.home, choice).on(target.python)
+    selection = select(request, context.home, _for_gpu_as_before(lock, request, choice)).on(target.python)
     if LockInputs(selection, request.extras, target).digest == lock.header.inputs:
         return lock
     fresh = _compile(options, lock, context)
@@ -99,6 +100,14 @@ def check_lock(options: LockOptions, context: Context) -> Lock:
         hint=f"imageai-env lock -o {options.path}   (with the same options)",
         data={"path": str(options.path), "in_sync": False, "changes": [vars(change) for change in changes]},
     )
+
+
+def _for_gpu_as_before(lock: Lock | None, request: Request, choice: MachineChoice) -> Chooser:
+    """For a GPU prefer the template of the lock that is there: it may be checked where there is another driver."""
+    if lock is None or request.variant != "gpu":
+        return choice
+    name = lock.header.template
+    return lambda templates: next((one for one in templates if one.name == name), None) or choice(templates)
 
 
 def _previous(path: Path) -> Lock | None:
@@ -151,7 +160,7 @@ def _compile(options: LockOptions, previous: Lock | None, context: Context) -> L
     target = _target(options, previous)
     wanted = request.python or (target.python_version if target else None)
     choice = MachineChoice(request.variant, wanted, context, download=options.download)
-    selection = select(request, context.home, choice)
+    selection = select(request, context.home, _for_gpu_as_before(previous, request, choice))
     if choice.reason:
         context.reporter.note(f"taking template {selection.template.name}: {choice.reason}")
     context = context.logged("lock", "lock")

@@ -606,6 +606,24 @@ def test_a_gpu_hidden_from_torch_is_told_once(env: Made, tmp_path: Path) -> None
     assert ids(found) == [("note", "gpu-hidden")]
 
 
+@LINUX
+@compiled
+def test_a_library_that_torch_is_linked_with_is_gone(env: Made, tmp_path: Path) -> None:
+    env.install("torch", "2.15.0")
+    sources = gpu_sources(tmp_path)  # a machine without a GPU: the import fails there too
+    bundled = env.site / "nvidia" / "cu13" / "lib"
+    system = compile_library(tmp_path / "build" / "libcuda.so.1", "int driver(void) { return 1; }")
+    blas = compile_library(bundled / "libcublas.so.13", "int blas(void) { return 1; }")
+    source = "int driver(void); int blas(void); int torch(void) { return blas() + driver(); }"
+    compile_library(env.site / "torch" / "lib" / "libtorch_cuda.so", source, str(blas), str(system))
+    assert look_at_torch(env, sources) == []
+    blas.unlink()
+    (finding,) = look_at_torch(env, sources)
+    assert (finding.severity, finding.id) == ("error", "cuda-library-missing")
+    assert finding.evidence == "PyTorch 2.15.0 is linked with libcublas.so.13, which is not here"
+    assert "--force-reinstall torch==2.15.0" in finding.fix
+
+
 def test_the_cudnn_of_torch_2_0_needs_what_a_development_package_has(env: Made, tmp_path: Path) -> None:
     """Measured with torch 2.0.1: "Could not load library libcudnn_cnn_infer.so.8. Error: libcuda.so"."""
     env.install("torch", "2.0.1")

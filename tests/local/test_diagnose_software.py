@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from imageai_envs.base.finding import Finding
@@ -331,10 +332,19 @@ def test_builds_of_torch_and_torchvision(
 
 @pytest.mark.parametrize(
     ("torch", "vision"),
-    [((1, 12), (0, 13)), ((1, 13), (0, 14)), ((2, 0), (0, 15)), ((2, 5), (0, 20)), ((1, 3), None), ((3, 0), None)],
-)
+    [((1, 12), (0, 13)), ((1, 13), (0, 14)), ((2, 0), (0, 15)), ((2, 5), (0, 20)), ((2, 14), (0, 29)),
+     ((2, 15), (0, 29)), ((2, 16), None), ((1, 3), None), ((3, 0), None)],
+)  # fmt: skip
 def test_the_torchvision_of_a_torch(torch: tuple[int, int], vision: tuple[int, int] | None) -> None:
     assert pairs.torchvision_for(torch) == vision
+
+
+@pytest.mark.parametrize("path", sorted(shipped_templates().glob("imageai3*.toml")), ids=lambda path: path.stem)
+def test_the_pairs_of_the_templates_are_right_for_doctor(env: Path, site: Path, path: Path) -> None:
+    template = load_template(path)
+    vision = next(Requirement(one) for one in template.variants["cpu"].requirements if one.startswith("torchvision"))
+    fill(site, f"torch=={template.newest}", f"torchvision{vision.specifier}")
+    assert [found for found in pairs.inspect(see(env)) if found.id.startswith("torch")] == []
 
 
 def test_wheels_of_another_python(env: Path, site: Path) -> None:

@@ -11,10 +11,14 @@ from imageai_envs.base.context import Context
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
 from imageai_envs.doctor.nvidia import Driver, Gpu
+from imageai_envs.locks.inputs import LockInputs
+from imageai_envs.locks.verified import verified_lock
 from imageai_envs.request.interpreter import Interpreter
 from imageai_envs.request.request import Request
+from imageai_envs.request.target import Target
 from imageai_envs.templates.catalog import Selection, load_catalog, select
 from imageai_envs.workflows import template_choice
+from imageai_envs.workflows.relock import LockOptions, check_lock
 from imageai_envs.workflows.template_choice import MachineChoice, for_driver
 from tests.unit.test_catalog import project, put
 
@@ -181,3 +185,17 @@ def test_who_names_a_release_or_a_template_gets_it(home: Home, monkeypatch: pyte
     for request in (Request(torch="1.12"), Request(template="imageai3"), Request(tensorflow="2.10")):
         assert select(request, home, choice).template.minor in ("1.12", "2.10")
     assert choice.reason == ""
+
+
+def test_a_lock_for_a_gpu_is_in_sync_on_a_machine_with_another_driver(
+    home: Home, monkeypatch: pytest.MonkeyPatch, linux: None, tmp_path: Path
+) -> None:
+    machine(monkeypatch, 13)
+    selection = select(Request(torch="2.7", variant="gpu"), home)
+    lock = verified_lock(LockInputs(selection, (), Target((3, 13), "linux", "x86_64")))
+    assert lock
+    path = tmp_path / "requirements.lock.txt"
+    path.write_text(lock.render(), encoding="utf-8")
+    assert chosen(home, variant="gpu")[0].template.name == TORCHES[0]
+    context = Context(home, Silent())
+    assert check_lock(LockOptions(Request(imageai="3", variant="gpu"), path), context) == lock

@@ -109,14 +109,15 @@ def _tf_keras(subject: Subject) -> list[Finding]:
 
 
 def torchvision_for(torch: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the torchvision minor of a torch minor; None before the numbers went together.
+    """Return the torchvision minor of a torch minor; None where the numbers do not go together, or are not known.
 
-    1.12 and 0.13, 2.0 and 0.15, 2.1 and 0.16, …: https://github.com/pytorch/vision#installation
+    1.12 and 0.13, 2.0 and 0.15, 2.1 and 0.16, …: https://github.com/pytorch/vision#installation. From 0.29.1 on it is
+    not compiled for one torch any more, and requires torch>=2.14; with 2.15.0 it was run.
     """
     major, minor = torch
     if major == 1:
         return (0, minor + 1) if minor >= 4 else None
-    return (0, minor + 15) if major == 2 else None
+    return (0, min(minor, 14) + 15) if major == 2 and minor <= 15 else None
 
 
 def _torchvision(subject: Subject) -> list[Finding]:
