@@ -38,6 +38,8 @@ class CudaNeeds:
             stand in ``site-packages/tensorflow``; ``rpath``: it searches ``site-packages/nvidia/*/lib`` too.
         xla_flags: XLA finds libdevice and ptxas of NVIDIA's wheel only with
             ``XLA_FLAGS=--xla_gpu_cuda_data_dir=…/nvidia/cuda_nvcc``.
+        unsearched: directories of ``site-packages/nvidia`` that its search path lacks although it opens their library.
+        nvml: it opens the driver's ``libnvidia-ml.so.1`` too, and lists no GPU without it.
     """
 
     tensorflow: str
@@ -50,6 +52,8 @@ class CudaNeeds:
     minimum_driver: str
     finder: Literal["links", "rpath"]
     xla_flags: bool
+    unsearched: tuple[str, ...] = ()
+    nvml: bool = False
 
     @property
     def cuda_major(self) -> int:
@@ -216,11 +220,12 @@ _NEEDS = {
             ("libcupti.so.12", "libnvinfer.so.8.6.1", "libnvinfer_plugin.so.8.6.1"),
             _PASCAL_TO_ADA, (9, 0), _DRIVER_12, "rpath", xla_flags=False,
         ),
-        # 2.21 does not look for cuSOLVER where its wheel puts it; the runtime hook loads that library.
         *(
             CudaNeeds(
                 f"2.{minor}", "12.5", "9.3", _CUDA_12_CUDNN_9, ("libcupti.so.12",),
                 _PASCAL_TO_ADA, (9, 0), _DRIVER_12, "rpath", xla_flags=False,
+                # The RUNPATH of 2.21 lacks this directory; the runtime hook loads its library.
+                unsearched=("cusolver",) if minor == 21 else (), nvml=minor == 21,
             )
             for minor in (18, 19, 20, 21)
         ),

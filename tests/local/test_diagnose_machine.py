@@ -434,6 +434,24 @@ def test_wheels_without_links(env: Made, tmp_path: Path) -> None:
     )
 
 
+@compiled
+def test_tensorflow_2_21_does_not_look_for_cusolver_and_opens_nvml_first(env: Made, tmp_path: Path) -> None:
+    complete(env, "2.21.0")
+    sources = gpu_sources(tmp_path, proc=DRIVER)
+    unsearched, management = look(env, sources, tmp_path)[::-1]
+    assert (unsearched.id, unsearched.subject) == ("cuda-not-searched", str(env.site / "nvidia" / "cusolver" / "lib"))
+    assert (management.id, management.severity) == ("nvml-missing", "warning")
+    env.install(HOOK, "2.0")  # it loads cuSOLVER
+    assert ids(look(env, sources, tmp_path)) == [("warning", "nvml-missing")]
+    nvml(tmp_path)
+    assert look(env, sources, tmp_path) == []
+
+
+def test_tensorflow_2_20_does_without_both(env: Made, tmp_path: Path) -> None:
+    complete(env, "2.20.0")
+    assert look(env, gpu_sources(tmp_path, proc=DRIVER), tmp_path) == []
+
+
 def test_a_toolkit_that_nothing_leads_to(env: Made, tmp_path: Path) -> None:
     complete(env)
     place = tmp_path / "toolkits" / "cuda-11.2" / "lib64"

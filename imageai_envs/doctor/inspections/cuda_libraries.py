@@ -71,7 +71,9 @@ def places(
 ) -> Places:
     """Return the places of a TensorFlow on this system."""
     wheels = tuple(sorted(tensorflow.site.glob("nvidia/*/lib")))
-    own = (tensorflow.site / "tensorflow", *(wheels if needs.finder == "rpath" else ()))
+    missed = () if HOOK in subject.winners else needs.unsearched  # the hook loads what lies there
+    found = [wheel for wheel in wheels if wheel.parent.name not in missed] if needs.finder == "rpath" else []
+    own = (tensorflow.site / "tensorflow", *found)
     conda = (subject.root / "lib",) if subject.root and subject.kind == "conda" else ()
     unsearched = (*wheels, *sorted(toolkits.glob("cuda*/lib64"), reverse=True), *conda)
     return Places(own, libraries or Libraries(searched(subject.environ)), unsearched, toolkits)
@@ -202,9 +204,9 @@ def _unsearched(
             directories[0],
             f"{', '.join(lying)} {'lie' if len(lying) > 1 else 'lies'} in {shown}, where TensorFlow "
             f"{tensorflow.version} does not look",
-            "TensorFlow finds the libraries of NVIDIA's wheels by itself from 2.14 on, and those of a toolkit only "
-            "through ldconfig or LD_LIBRARY_PATH. It computes on the CPU until then. Environments "
-            "created with --gpu need no variable.",
+            "TensorFlow finds the libraries of NVIDIA's wheels by itself from 2.14 on (2.21: all but cuSOLVER's), "
+            "and those of a toolkit only through ldconfig or LD_LIBRARY_PATH. It computes on the CPU until then. "
+            "Environments created with --gpu need no variable.",
             fix,
             link="https://www.tensorflow.org/install/pip",
         )

@@ -12,6 +12,7 @@ from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import nvidia, remedy
 from imageai_envs.doctor.inspections import gpu_elsewhere
 from imageai_envs.doctor.inspections.cuda_libraries import TOOLKITS, inspect_libraries, installed_wheels, places
+from imageai_envs.doctor.shared_libraries import Libraries, searched
 from imageai_envs.installed.cuda_builds import build_of, is_older
 from imageai_envs.installed.cuda_needs import needs_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imageai_envs.doctor.nvidia import Driver
     from imageai_envs.doctor.subject import Subject
     from imageai_envs.installed.cuda_builds import CudaBuild
+    from imageai_envs.installed.cuda_needs import CudaNeeds
     from imageai_envs.installed.distributions import Distribution
     from imageai_envs.request.framework import Release
 
@@ -59,6 +61,7 @@ def inspect(subject: Subject, sources: nvidia.Sources | None = None, toolkits: P
         where = places(subject, tensorflow, needs, libraries=sources.libraries, toolkits=toolkits)
         if driver is not None and answers:
             findings += device_findings(driver, build, needs, remedy.fresh(subject, gpu=True))
+            findings += _management(subject, build, needs, sources)
         findings += inspect_libraries(subject, tensorflow, needs, where, driver=answers)
     if answers:
         findings += hidden(subject)
@@ -128,6 +131,25 @@ def _driver_missing(build: str) -> Finding:
         "sudo ubuntu-drivers install   (or the like); a container: docker run --gpus all …",
         link="https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/",
     )
+
+
+def _management(subject: Subject, build: str, needs: CudaNeeds, sources: nvidia.Sources) -> list[Finding]:
+    """Find that the driver's management library is missing where this TensorFlow lists no GPU without it."""
+    libraries = sources.libraries or Libraries((*searched(subject.environ), nvidia.WSL))
+    if not needs.nvml or libraries.find(nvidia.LIBRARY) is not None:
+        return []
+    return [
+        Finding(
+            "nvml-missing",
+            "warning",
+            build,
+            f"the driver is here, but not its {nvidia.LIBRARY}, which {build} opens before it looks for a GPU",
+            "A container gets that library only with the driver's capability utility. TensorFlow lists no GPU, says "
+            "nothing, and computes on the CPU. TensorFlow 2.20 and older do without it.",
+            "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility …",
+            link="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
+        )
+    ]
 
 
 def device_findings(driver: Driver, build: str, needs: CudaBuild, fresh: str) -> list[Finding]:
