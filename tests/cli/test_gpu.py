@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imageai_envs.building import hook
 from tests.cli.test_maintaining import envs, findings, site
 from tests.support.tool import tool
 
@@ -47,6 +48,9 @@ def test_libraries_are_linked_recorded_and_as_locked(root: Path) -> None:
     }
     assert json.loads((root / ".imageai-env" / "additions.json").read_text())["links"] == links(root)
     assert findings() == {}
+    shown = tool("show", "x", "--json").json()["data"]["hook"]
+    assert (shown["version"], list(shown["shims"])) == (hook.VERSION, ["libdevice"])
+    assert f"hook       {hook.VERSION} (libdevice)" in tool("show", "x").out
     assert tool("sync", "x").code == 0
     assert tool("sync", "x", "--json").json()["data"]["changes"] == []
 

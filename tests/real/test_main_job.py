@@ -54,6 +54,15 @@ def test_tensorflow_2_10_with_uv_and_a_trained_model_finds_what_is_in_photograph
     assert found.failures == ()
 
 
+def test_tensorflow_2_21_whatever_python_is_here_and_the_same_objects() -> None:
+    """Everything that the runtime hook gives to ImageAI, on today's packages."""
+    environment = prove("newest", "2.21")
+    shown = tool("show", "newest", "--json").json()["data"]
+    assert {"legacy-adam", "keras-2", "matplotlib-deprecated", "numpy-float"} <= shown["hook"]["shims"].keys()
+    found = detect(Path(str(environment["root"])), Context(home(), Silent()), str(environment["imageai"]), repeats=1)
+    assert found.failures == ()
+
+
 def test_tensorflow_2_4_with_pip_where_there_is_no_uv_and_with_uv_the_same_files(tmp_path: Path) -> None:
     """The pip engine, on a Python that current virtualenv does not serve, from an installation without uv."""
     venv = tmp_path / "tool"

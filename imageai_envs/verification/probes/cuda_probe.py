@@ -32,12 +32,11 @@ def directories(finder):
 
 def is_searched(site, place):
     """Tell whether the library of TensorFlow that opens the others has a directory of ``nvidia`` in its RUNPATH."""
-    name, words = (
-        os.path.join(site, "tensorflow", "libtensorflow_framework.so.2"),
-        os.path.relpath(place, site).encode(),
-    )
+    name, words = os.path.join(site, "tensorflow", "libtensorflow_framework.so.2"), os.path.relpath(place, site)
+    if not os.path.isfile(name):
+        return True
     with open(name, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as contents:
-        return contents.find(b"/" + words) != -1
+        return contents.find(b"/" + words.encode()) != -1
 
 
 def loaded(soname):
