@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageai_envs import __version__
-from imageai_envs.base.errors import LockFileError, RequestError
+from imageai_envs.base.errors import LockFileError, PythonNotFoundError, RequestError
 from imageai_envs.base.scratch import scratch
 from imageai_envs.building import beside_lock
 from imageai_envs.building.install import Installer
@@ -31,7 +31,7 @@ from imageai_envs.locks.verified import nearest_lock, verified_lock
 from imageai_envs.templates.catalog import Selection, select
 from imageai_envs.verification.verify import Verification, verify
 from imageai_envs.workflows.before_build import warn_about_extras, warn_about_gpu, warn_about_space
-from imageai_envs.workflows.template_choice import MachineChoice
+from imageai_envs.workflows.template_choice import MachineChoice, name_another
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,6 +202,10 @@ def plan_creation(options: CreateOptions, context: Context, *, dry_run: bool = F
         )
     except _FetchLaterError as later:
         interpreter, fetch_later = None, later.version
+    except (PythonNotFoundError, RequestError) as error:
+        if error.code in ("python-not-found", "python-unsupported") and not lock:
+            name_another(error, selection.template, request.variant, wanted, context)
+        raise
     if interpreter:
         if lock and lock.header.target != interpreter.target:
             raise LockFileError(

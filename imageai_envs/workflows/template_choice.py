@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from imageai_envs.base.errors import ImageAIEnvError
 from imageai_envs.engines.uv import find_uv
 from imageai_envs.installed.cuda_builds import build_of, obstacle
 from imageai_envs.interpreters import within_reach
+from imageai_envs.request.request import Request
+from imageai_envs.templates.catalog import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +65,21 @@ class MachineChoice:
             passed += told
         self.reason = "; ".join(passed)
         return chosen
+
+
+def name_another(
+    error: ImageAIEnvError, template: Template, variant: str, wanted: str | None, context: Context
+) -> None:
+    """Add to the hint of ``error`` the newest release for which a Python is here, where ``template`` has none."""
+    choice = MachineChoice(variant, wanted, context, download=False, newest=True)
+    request = Request(imageai=template.imageai.version, variant=variant, python=wanted)
+    try:
+        other = select(request, context.home, choice).template
+    except ImageAIEnvError:  # nobody but this template has its ImageAI
+        return
+    if other.name != template.name and within_reach(other, wanted, context, can_fetch=False):
+        where = f"Python {wanted}" if wanted else "a Python that is here"
+        error.hint = f"{error.hint}; or {other.framework.option} {other.minor}, which runs on {where}"
 
 
 def for_driver(templates: Sequence[Template], driver: Driver | None) -> tuple[Template, list[str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imageai_envs.base.context import Context
+from imageai_envs.base.errors import PythonNotFoundError
 from imageai_envs.base.paths import Home
 from imageai_envs.base.progress import Silent
 from imageai_envs.doctor.nvidia import Driver, Gpu
@@ -19,7 +20,7 @@ from imageai_envs.request.target import Target
 from imageai_envs.templates.catalog import Selection, load_catalog, select
 from imageai_envs.workflows import template_choice
 from imageai_envs.workflows.relock import LockOptions, check_lock
-from imageai_envs.workflows.template_choice import MachineChoice, for_driver
+from imageai_envs.workflows.template_choice import MachineChoice, for_driver, name_another
 from tests.unit.test_catalog import project, put
 
 TORCHES = ("imageai3-torch2.15", "imageai3-torch2.7", "imageai3-torch2.0")  # those with a gpu variant, newest first
@@ -78,6 +79,28 @@ def test_the_usual_one_unless_no_python_for_it_is_within_reach(
     assert selection.template.name == name
     why = f"Python {asked} was asked for" if asked else "none is here"
     assert reason == ("" if name == "imageai3" else f"imageai3 needs Python 3.7 to 3.10, and {why}")
+
+
+@pytest.mark.parametrize(
+    ("pythons", "asked", "hint"),
+    [
+        ((13,), None, "get one; or --tf 2.21, which runs on a Python that is here"),
+        ((9,), None, "get one; or --tf 2.20, which runs on a Python that is here"),
+        ((10, 12), "3.12", "get one; or --tf 2.21, which runs on Python 3.12"),
+        ((10,), "3.12", "get one"),
+        ((), None, "get one"),
+        ((14,), None, "get one"),
+    ],
+)
+def test_an_error_of_a_missing_python_names_what_runs_here(
+    home: Home, monkeypatch: pytest.MonkeyPatch, pythons: tuple[int, ...], asked: str | None, hint: str
+) -> None:
+    machine(monkeypatch, *pythons, fetches=True)
+    entry = load_catalog(home).named("tf2.4")
+    assert entry
+    error = PythonNotFoundError("none", hint="get one")
+    name_another(error, entry.template, "cpu", asked, Context(home, Silent()))
+    assert error.hint == hint
 
 
 def test_the_newest_that_a_python_here_serves(home: Home, monkeypatch: pytest.MonkeyPatch, linux: None) -> None:
