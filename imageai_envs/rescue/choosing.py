@@ -16,8 +16,8 @@ from imageai_envs.request.request import Request
 from imageai_envs.request.stack import PYTORCHES, RELEASES, TORCHES, is_cuda
 from imageai_envs.rescue.source import pivot
 from imageai_envs.rescue.unfit import Problem, imageai_problems, mismatched_pair, overlaps
-from imageai_envs.templates.catalog import REASONS, Catalog, Entry, Selection, load_catalog, nearest_of_minor, select
-from imageai_envs.templates.unsupported import explain, load_unsupported
+from imageai_envs.templates.catalog import Catalog, Entry, Selection, load_catalog, nearest_of_minor, select
+from imageai_envs.templates.unsupported import REASONS, explain, load_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

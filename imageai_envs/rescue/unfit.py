@@ -14,13 +14,13 @@ from imageai_envs.doctor.inspections.pairs import torchvision_for
 from imageai_envs.request.framework import TENSORFLOW, TORCH
 from imageai_envs.request.stack import OPENCVS, PYTORCHES, opencv_of
 from imageai_envs.rescue.source import exact_version, pivot, released
-from imageai_envs.templates.catalog import REASONS, Selection
-from imageai_envs.templates.unsupported import explain, load_unsupported
+from imageai_envs.templates.unsupported import REASONS, explain, load_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imageai_envs.rescue.source import Line
+    from imageai_envs.templates.catalog import Selection
     from imageai_envs.templates.template import Template
 
 _DECLARES_NOTHING = "https://pypi.org/pypi/imageai/3.0.3/json"

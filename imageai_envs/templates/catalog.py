@@ -15,11 +15,12 @@ from imageai_envs.request.framework import FRAMEWORKS, TENSORFLOW, TORCH, Framew
 from imageai_envs.templates.broken import Broken, judge
 from imageai_envs.templates.defaults import DEFAULTS, load_defaults
 from imageai_envs.templates.project import project_templates
+from imageai_envs.templates.refusals import listed, no_imageai, no_release, other_imageai
 from imageai_envs.templates.template_file import load_template
-from imageai_envs.templates.unsupported import explain, load_unsupported
+from imageai_envs.templates.unsupported import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from imageai_envs.request.framework import Release
     from imageai_envs.request.request import Request
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     Chooser = Callable[[Sequence[Template]], Template]
     """Picks one of several templates, the preferred one first."""
 
-REASONS = "unsupported.toml"
 REFUSED = "{} was not looked into: it belongs to another user."
 _NO_TEMPLATES = (REASONS, DEFAULTS)
 _NEARNESS = ("project", "user", "shipped")
@@ -177,7 +177,7 @@ def select(request: Request, home: Home, choose: Chooser | None = None) -> Selec
         entry = _from_catalog(request, load_catalog(home), choose)
     template = entry.template
     if request.imageai and not _is_imageai(template, _parse(request.imageai, "--imageai")):
-        raise _other_imageai(template, request.imageai)
+        raise other_imageai(template, request.imageai)
     if request.variant not in template.variants:
         raise RequestError(
             f"Template {template.name} has no {request.variant} variant.",
@@ -203,7 +203,7 @@ def _from_catalog(request: Request, catalog: Catalog, choose: Chooser | None) ->
         if entry:
             return entry
         raise RequestError(
-            f"There is no template {request.template!r}. Known: {_names(catalog.entries)}."
+            f"There is no template {request.template!r}. Known: {listed(catalog.entries)}."
             + "".join(f"\n{REFUSED.format(path)}" for path in catalog.refused),
             hint="imageai-env templates list",
             code="no-such-template",
@@ -225,7 +225,7 @@ def _from_catalog(request: Request, catalog: Catalog, choose: Chooser | None) ->
     best = answering[0] if answering else None
     catalog.refuse_broken(best, best.template.name if best else None, framework, minor)
     if best is None:
-        raise _no_release(framework, text, of_framework)
+        raise no_release(framework, text, of_framework)
     return _only(answering)
 
 
@@ -255,7 +255,7 @@ def _only(entries: list[Entry]) -> Entry:
         template = entries[0].template
         raise RequestError(
             f"Several templates of the {entries[0].origin} have {template.framework.title} {template.minor}: "
-            f"{_names(entries)}.",
+            f"{listed(entries)}.",
             hint=f"--template {template.name}",
             code="several-templates",
         )
@@ -303,7 +303,7 @@ def _default(request: Request, catalog: Catalog) -> Entry:
     wanted = _parse(request.imageai, "--imageai")
     known = [entry for entry in catalog.entries if _is_imageai(entry.template, wanted)]
     if not known:
-        raise _no_imageai(request.imageai, catalog)
+        raise no_imageai(request.imageai, catalog)
     usual = [entry for name in defaults.values() for entry in known if entry.template.name == name]
     if usual:
         return usual[0]
@@ -330,52 +330,6 @@ def _alternatives(usual: Entry, variant: str, catalog: Catalog) -> list[Entry]:
     others = [(first or same)[0] for first, same in zip(plain, minors.values(), strict=True)]
     lacks = usual.origin == "shipped" and variant not in own.variants  # of one's own it is told
     return others if lacks and others else [usual, *others]
-
-
-def _no_imageai(wanted: str, catalog: Catalog) -> RequestError:
-    known = explain(load_unsupported(shipped_templates() / REASONS).imageai, wanted)
-    own = ", ".join(dict.fromkeys(entry.template.imageai.version for entry in catalog.entries))
-    return RequestError(
-        f"ImageAI {wanted} is not offered: {known.reason if known else f'templates have {own}.'}",
-        hint=known.instead if known else "imageai-env templates list",
-        code="imageai-version",
-    )
-
-
-def _other_imageai(template: Template, wanted: str) -> RequestError:
-    """Say that a template has another ImageAI, and why that one does not run on its TensorFlow, where it is known."""
-    known = None
-    if template.framework is TENSORFLOW and Version(template.minor) >= Version("2"):
-        known = explain(load_unsupported(shipped_templates() / REASONS).imageai_on_tensorflow, wanted)
-    why = f" With TensorFlow: {known.reason}" if known else ""
-    return RequestError(
-        f"Template {template.name} has ImageAI {template.imageai.version}; you asked for {wanted}.{why}",
-        hint=f"--imageai {template.imageai.version}, or ask for nothing but --imageai {wanted}",
-        code="imageai-version",
-    )
-
-
-def _no_release(framework: Framework, wanted: str, entries: list[Entry]) -> RequestError:
-    if framework is TENSORFLOW:
-        known = explain(load_unsupported(shipped_templates() / REASONS).tensorflow, wanted)
-        if known:
-            return RequestError(
-                f"TensorFlow {wanted} is not offered: {known.reason} (source: {known.source})",
-                hint=known.instead,
-                code="no-such-release",
-            )
-    # Entries are in the order of their versions: the newest that is not newer, else the oldest.
-    older = [entry for entry in entries if Version(entry.template.minor) <= Version(wanted)]
-    near = older[-1] if older else next(iter(entries), None)
-    return RequestError(
-        f"No template has {framework.title} {wanted}. Known: {_names(entries)}.",
-        hint=f"{framework.option} {near.template.minor}" if near else "imageai-env templates list",
-        code="no-such-release",
-    )
-
-
-def _names(entries: Iterable[Entry]) -> str:
-    return ", ".join(entry.template.name for entry in entries) or "none"
 
 
 def _named(request: Request, template: Template) -> str | None:

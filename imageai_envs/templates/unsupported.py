@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+REASONS = "unsupported.toml"
 SCHEMA = 1
 
 

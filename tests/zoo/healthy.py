@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageai_envs.templates.catalog import REASONS
 from imageai_envs.templates.defaults import DEFAULTS
 from imageai_envs.templates.template_file import load_template
+from imageai_envs.templates.unsupported import REASONS
 from tests.zoo.cage import REPOSITORY, TOOL, Cage, Scene, python
 
 if TYPE_CHECKING:
