@@ -169,7 +169,7 @@ def stand_ins() -> Iterator[None]:
         engine: Any = _Engine()
         chosen = functools.cache(lambda request, _data: select(request, _NOWHERE))
 
-        def selecting(request: object, home: Any) -> object:
+        def selecting(request: object, *_: object) -> object:
             return chosen(request, None)
 
         for module in (create, maintain):
