@@ -156,11 +156,6 @@ def test_variants_that_lock_the_same_have_one_proof(home: Home) -> None:
     assert verified.verified_lock(tensorflow) is None
 
 
-# Offered, and not run yet: these resolve, and prove themselves when they are created. `nox -s matrix -- --resume` runs
-# them; what was run must leave this list.
-NOT_RUN = {"tf2.16": {"cp39"}, "tf2.18": {"cp39"}, "tf2.21-headless": {"cp310", "cp311", "cp312"}}
-
-
 def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
     cells = load_matrix()
     catalog = {entry.template.name: entry.template for entry in load_catalog(Home(*[Path("none")] * 3)).entries}
@@ -174,9 +169,7 @@ def test_the_matrix_covers_every_shipped_template_and_every_lock() -> None:
                 newest = template.newest_on(Target.parse(cell.target).python)
                 assert cell.release == template.release(newest), cell
         pythons = {cell.target.split("-")[0] for cell in cells if cell.template == name and cell.variant == "cpu"}
-        offered = {f"cp{minor.replace('.', '')}" for minor in template.python_preferred}
-        assert pythons == offered - NOT_RUN.get(name, set()), name
-        assert NOT_RUN.get(name, set()) <= offered, name
+        assert pythons == {f"cp{minor.replace('.', '')}" for minor in template.python_preferred}
 
 
 def test_a_template_works_where_all_of_it_does() -> None:
