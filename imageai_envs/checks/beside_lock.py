@@ -42,9 +42,10 @@ def inspect(view: View) -> list[Finding]:
 
 
 def _hook(view: View, recorded: str, fix: str) -> list[Finding]:
-    installed = next((item.version for item in view.installed if item.name == HOOK), "")
     versions = {item.name: item.version for item in view.installed}
-    absent = [shim for shim in hook.shims_for(versions) if shim.name not in hook.rows_of(installed, versions)]
+    installed = versions.get(HOOK, "")
+    acting = hook.rows_of(installed, versions)
+    absent = [shim for shim in hook.shims_for(versions) if shim.name not in acting]
     without = (
         f"Without it: {' '.join(shim.why for shim in absent)}" if absent else "Nothing here needs more than it does."
     )

@@ -90,10 +90,15 @@ class Sources:
     libraries: Libraries | None = None
 
 
+def libraries(environ: Mapping[str, str], sources: Sources) -> Libraries:
+    """Return where the driver's libraries are looked for."""
+    # WSL's directory stands in no cache, but in the search path that its distributions set up.
+    return sources.libraries or Libraries((*searched(environ), WSL))
+
+
 def driver(environ: Mapping[str, str], sources: Sources) -> Driver | None:
     """Return what is known of the driver; None when there is no sign of one."""
-    # WSL's directory stands in no cache, but in the search path that its distributions set up.
-    library = (sources.libraries or Libraries((*searched(environ), WSL))).find(LIBRARY)
+    library = libraries(environ, sources).find(LIBRARY)
     asked = _nvml(library) if library else None
     if asked and asked.version:
         return asked

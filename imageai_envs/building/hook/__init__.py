@@ -55,9 +55,6 @@ def shims_for(versions: Mapping[str, str]) -> tuple[Shim, ...]:
         except InvalidVersion:
             continue
         found[name.replace("-", "_")] = (version.major, version.minor)
-    held = next((name for name in shims.TENSORFLOWS if name in found), None)
-    if held:
-        found["tensorflow"] = found[held]
     needed: tuple[Shim, ...] = shims.needed(found)  # type: ignore[no-untyped-call]  # syntax of Python 3.6
     return needed
 

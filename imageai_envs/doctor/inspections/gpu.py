@@ -12,7 +12,6 @@ from imageai_envs.base.finding import Finding
 from imageai_envs.doctor import nvidia, remedy
 from imageai_envs.doctor.inspections import gpu_elsewhere
 from imageai_envs.doctor.inspections.cuda_libraries import TOOLKITS, inspect_libraries, installed_wheels, places
-from imageai_envs.doctor.shared_libraries import Libraries, searched
 from imageai_envs.installed.cuda_builds import build_of, is_older
 from imageai_envs.installed.cuda_needs import needs_of
 
@@ -135,8 +134,7 @@ def _driver_missing(build: str) -> Finding:
 
 def _management(subject: Subject, build: str, needs: CudaNeeds, sources: nvidia.Sources) -> list[Finding]:
     """Find that the driver's management library is missing where this TensorFlow lists no GPU without it."""
-    libraries = sources.libraries or Libraries((*searched(subject.environ), nvidia.WSL))
-    if not needs.nvml or libraries.find(nvidia.LIBRARY) is not None:
+    if not needs.nvml or nvidia.libraries(subject.environ, sources).find(nvidia.LIBRARY) is not None:
         return []
     return [
         Finding(

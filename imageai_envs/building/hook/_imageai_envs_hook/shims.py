@@ -127,9 +127,11 @@ SHIMS = (
 def needed(versions):
     """Return the rows that an environment with ImageAI 2.1.6 needs.
 
-    ``versions`` has ``(major, minor)`` by distribution; TensorFlow's under ``tensorflow``, whatever its distribution.
+    ``versions`` has ``(major, minor)`` by distribution; any that holds TensorFlow counts as ``tensorflow``.
     """
-    return tuple(shim for shim in SHIMS if shim.serves(versions))
+    held = [versions[name] for name in TENSORFLOWS if name in versions]
+    known = dict(versions, tensorflow=held[0]) if held else versions
+    return tuple(shim for shim in SHIMS if shim.serves(known))
 
 
 def versions_here():
@@ -145,8 +147,4 @@ def versions_here():
             numbers = version.split(".")
             if len(numbers) > 1 and numbers[0].isdigit() and numbers[1].isdigit():
                 found[name] = (int(numbers[0]), int(numbers[1]))
-    for name in TENSORFLOWS:
-        if name in found:
-            found["tensorflow"] = found[name]
-            break
     return found

@@ -4,6 +4,7 @@ Python 3.6 syntax.
 """
 
 import contextlib
+import functools
 import sys
 
 from . import shims
@@ -11,7 +12,7 @@ from . import shims
 
 def before_tensorflow():
     """Do what rows want done before TensorFlow is imported."""
-    for shim in shims.needed(shims.versions_here()):
+    for shim in _here():
         if shim.before is not None:
             with contextlib.suppress(Exception):  # a hook must not break an import that would work
                 shim.before()
@@ -151,11 +152,13 @@ def _no_decorator(*arguments, **options):  # noqa: ARG001 - as matplotlib's
     return lambda decorated: decorated
 
 
-_made = []
+@functools.lru_cache(maxsize=None)
+def _here():
+    """Return the rows that this environment needs; its directory is read once."""
+    return shims.needed(shims.versions_here())
 
 
+@functools.lru_cache(maxsize=None)
 def _views():
-    """Return what ImageAI sees here; worked out once."""
-    if not _made:
-        _made.append(_Views(shims.needed(shims.versions_here())))
-    return _made[0]
+    """Return what ImageAI sees here."""
+    return _Views(_here())
